@@ -1,0 +1,181 @@
+"""What every API view shares: scoped querysets, cursor pages, problem+json, remembered replies, allow-listed filters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, viewsets
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from labeling_site.core import errors
+from labeling_site.core.models import IdempotencyRecord
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Cursor(CursorPagination):
+    """Pages by position, not by offset: as fast at row 500,000 as at row one."""
+
+    page_size = 100
+    max_page_size = 1000
+    page_size_query_param = "page_size"
+    ordering = "-id"
+
+
+def problem(error: errors.AppError) -> dict[str, Any]:
+    """An AppError as RFC 9457 members."""
+    body: dict[str, Any] = {
+        "type": f"about:blank#{error.code}",
+        "title": str(error.title),
+        "status": error.status,
+        "code": error.code,
+        "detail": str(error.detail),
+    }
+    if error.way_out:
+        body["way_out"] = str(error.way_out)
+    if error.fields:
+        body["fields"] = error.fields
+    return body | error.extra
+
+
+def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for name, value in detail.items():
+            flat.update(_flatten(value, f"{prefix}.{name}" if prefix else str(name)))
+        return flat
+    if isinstance(detail, list) and any(isinstance(entry, dict | list) for entry in detail):
+        flat = {}
+        for index, value in enumerate(detail):
+            flat.update(_flatten(value, f"{prefix}[{index}]"))
+        return flat
+    return {prefix or "request": [str(entry) for entry in (detail if isinstance(detail, list) else [detail])]}
+
+
+def as_app_error(exc: Exception) -> errors.AppError | None:
+    """Any error that a door may meet, as one of our kinds; None for a defect of ours."""
+    if isinstance(exc, errors.AppError):
+        return exc
+    if isinstance(exc, Http404 | exceptions.NotFound):
+        return errors.NotFound(_("There is no such thing here, or it is not yours to see."))
+    if isinstance(exc, exceptions.ValidationError):
+        fields = _flatten(exc.detail)
+        first = next(iter(fields.items()))
+        return errors.Invalid(f"{first[0]}: {first[1][0]}", fields=fields)
+    if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        return errors.SignInNeeded(str(exc.detail), way_out=_("Sign in, or send a valid API key."))
+    if isinstance(exc, exceptions.Throttled):
+        wait = int(exc.wait or 60)
+        return errors.TooMany(
+            _("Too many requests."), way_out=_("Try again in %d seconds.") % wait, retry_after=wait
+        )
+    if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
+        return errors.Forbidden(str(exc) or _("You may not do this."))
+    if isinstance(exc, exceptions.APIException):
+        error = errors.Invalid(str(exc.detail), code=str(exc.default_code))
+        error.status = exc.status_code  # type: ignore[misc]
+        return error
+    return None
+
+
+def problem_json(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: every refusal as problem+json. Defects are left to Django's 500."""
+    error = as_app_error(exc)
+    if error is None:
+        return None
+    set_rollback()
+    response = Response(problem(error), status=error.status, content_type=PROBLEM_JSON)
+    if "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def remember_reply(request: Request, respond: Callable[[], Response]) -> Response:
+    """Runs `respond` once per (user, Idempotency-Key); a repeat gets the first reply again.
+
+    Raises Conflict when the same key comes with another request, or while the first is still being answered.
+    """
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not key:
+        return respond()
+    if len(key) > 120:
+        raise errors.Invalid(_("Idempotency-Key is longer than 120 characters."))
+    payload = json.dumps(request.data, sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(f"{request.method} {request.path} {payload}".encode()).hexdigest()
+    try:
+        with transaction.atomic():
+            record = IdempotencyRecord.objects.create(user_id=request.user.pk, key=key, fingerprint=fingerprint)
+    except IntegrityError:
+        record = IdempotencyRecord.objects.get(user_id=request.user.pk, key=key)
+        if record.fingerprint != fingerprint:
+            raise errors.Conflict(
+                _("This Idempotency-Key was used for another request."), way_out=_("Use a new key.")
+            ) from None
+        if record.status is None:
+            if record.created_at > timezone.now() - timedelta(minutes=1):
+                raise errors.Conflict(_("The first request with this key is still being answered.")) from None
+            record.delete()  # its process died before it could reply
+            return remember_reply(request, respond)
+        return Response(record.body, status=record.status, headers={"Idempotent-Replay": "true"})
+    try:
+        response = respond()
+    except BaseException:
+        record.delete()
+        raise
+    record.status, record.body = response.status_code, json.loads(json.dumps(response.data, default=str))
+    record.save(update_fields=["status", "body"])
+    return response
+
+
+class ScopedViewSet(viewsets.GenericViewSet[Any]):
+    """Rows are asked for through the user; `filters` is the whole list of accepted query parameters.
+
+    `filters` maps a parameter to a function (queryset, value) -> queryset, so no caller can build a lookup path.
+    """
+
+    filters: ClassVar[dict[str, Callable[[QuerySet[Any], str], QuerySet[Any]]]] = {}
+    lookup_value_regex = r"[0-9a-f-]+"
+
+    def scoped(self) -> QuerySet[Any]:
+        """The rows that this user may see."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset.none()  # type: ignore[union-attr]
+        rows = self.scoped()
+        for name, value in self.request.query_params.items():
+            if name in {"cursor", "page_size", "format"}:
+                continue
+            if name not in self.filters:
+                known = ", ".join(sorted(self.filters)) or _("none")
+                raise errors.Invalid(
+                    _("There is no filter %s.") % name, way_out=_("Filters here: %s.") % known, fields={name: ["?"]}
+                )
+            rows = self.filters[name](rows, value)
+        return rows
+
+    def page(self, rows: QuerySet[Any]) -> Response:
+        """One cursor page of rows, serialised."""
+        return self.get_paginated_response(self.get_serializer(self.paginate_queryset(rows), many=True).data)
+
+    def validated(self, serializer_class: type[Any]) -> dict[str, Any]:
+        """The request's body through a serializer; raises a ValidationError that names each field."""
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)

@@ -1,0 +1,44 @@
+"""What every page shares: refusals shown as pages, the health answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from labeling_site.core import errors
+from labeling_site.core.api import PROBLEM_JSON, problem
+
+
+class AppErrorMiddleware:
+    """Turns an AppError that left a page view into an answer: back to the form with the sentence, or an error page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, errors.AppError):
+            return None
+        if "application/json" in request.headers.get("Accept", ""):
+            return JsonResponse(problem(exception), status=exception.status, content_type=PROBLEM_JSON)
+        back = request.headers.get("Referer", "")
+        here = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
+        if request.method == "POST" and here and exception.status in {400, 403, 409, 413}:
+            messages.error(request, str(exception))
+            return HttpResponseRedirect(back)
+        name = exception.status if exception.status in {400, 403, 404, 429} else 400
+        return render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 when the site and its database answer; used by the supervisor and by probes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ok"})
