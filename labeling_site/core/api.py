@@ -22,9 +22,7 @@ from rest_framework.views import set_rollback
 
 from labeling_site.core import errors
 from labeling_site.core.models import IdempotencyRecord
-
-PROBLEM_JSON = "application/problem+json"
-
+from labeling_site.core.problems import PROBLEM_JSON, problem
 
 class Cursor(CursorPagination):
     """Pages by position, not by offset: as fast at row 500,000 as at row one."""
@@ -33,22 +31,6 @@ class Cursor(CursorPagination):
     max_page_size = 1000
     page_size_query_param = "page_size"
     ordering = "-id"
-
-
-def problem(error: errors.AppError) -> dict[str, Any]:
-    """An AppError as RFC 9457 members."""
-    body: dict[str, Any] = {
-        "type": f"about:blank#{error.code}",
-        "title": str(error.title),
-        "status": error.status,
-        "code": error.code,
-        "detail": str(error.detail),
-    }
-    if error.way_out:
-        body["way_out"] = str(error.way_out)
-    if error.fields:
-        body["fields"] = error.fields
-    return body | error.extra
 
 
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
@@ -150,6 +132,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     filters: ClassVar[dict[str, Callable[[QuerySet[Any], str], QuerySet[Any]]]] = {}
     lookup_value_regex = r"[0-9a-f-]+"
+    pagination_class = Cursor
 
     def scoped(self) -> QuerySet[Any]:
         """The rows that this user may see."""

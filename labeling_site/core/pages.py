@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from labeling_site.core import errors
-from labeling_site.core.api import PROBLEM_JSON, problem
+from labeling_site.core.problems import PROBLEM_JSON, problem
 
 
 class AppErrorMiddleware:

@@ -1,0 +1,1 @@
+"""Starting a site on one machine: looking first, its own broker, child processes, and leaving nothing behind."""

@@ -1,0 +1,69 @@
+"""Adds to and reads the sharded counts of a project."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from django.db import models
+from django.db.models import F, Sum
+
+from labeling_site.core import events
+from projects.models.counter import SHARDS, Counter
+
+VERSION = "version"
+
+
+def add(project_id: int, deltas: Mapping[str, int]) -> None:
+    """Adds to some counts, and one to the project's version. Call it last in the transaction.
+
+    One shard is drawn for all keys and the keys go in sorted order, so that two transactions never wait in a circle.
+    """
+    shard = random.randrange(SHARDS)
+    changes = {key: delta for key, delta in deltas.items() if delta} | {VERSION: 1}
+    Counter.objects.bulk_create(
+        [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(changes)], ignore_conflicts=True
+    )
+    cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
+    Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes)).update(
+        value=models.Case(*cases, default=F("value"))
+    )
+
+
+def read(project_id: int, prefix: str = "") -> dict[str, int]:
+    """All counts of a project whose key begins with `prefix`, summed over their shards."""
+    rows = Counter.objects.filter(project_id=project_id)
+    if prefix:
+        rows = rows.filter(key__startswith=prefix)
+    return {row["key"]: row["sum"] for row in rows.values("key").annotate(sum=Sum("value")).order_by()}
+
+
+def read_many(project_ids: list[int]) -> dict[int, dict[str, int]]:
+    """Counts of several projects in one query."""
+    found: dict[int, dict[str, int]] = {pk: {} for pk in project_ids}
+    rows = Counter.objects.filter(project_id__in=project_ids).values("project_id", "key").annotate(sum=Sum("value"))
+    for row in rows.order_by():
+        found[row["project_id"]][row["key"]] = row["sum"]
+    return found
+
+
+def replace(project_id: int, values: Mapping[str, int]) -> None:
+    """Sets all counts of a project but its version, as a recount does. Call it under the project's row lock."""
+    Counter.objects.filter(project_id=project_id).exclude(key=VERSION).delete()
+    Counter.objects.bulk_create(
+        [Counter(project_id=project_id, key=key, shard=0, value=value) for key, value in sorted(values.items())]
+    )
+    add(project_id, {})
+
+
+def register_versions() -> None:
+    """Tells the event hub how to read the version of a project: the sum of its version counter."""
+    events.register_version(
+        "project",
+        lambda topic: (
+            Counter.objects.filter(project_id=int(topic.partition(":")[2]), key=VERSION).aggregate(sum=Sum("value"))[
+                "sum"
+            ]
+            or 0
+        ),
+    )
