@@ -59,7 +59,7 @@ def choose_socket(home: Path) -> Path:
             facts = folder.lstat() if folder.is_absolute() and folder.exists() else None
             if facts and stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077:
                 return folder / "valkey.sock"
-        folder = Path(tempfile.mkdtemp(prefix="tessera-", dir="/tmp"))  # noqa: S108  TMPDIR may be long as well
+        folder = Path(tempfile.mkdtemp(prefix="tessera-", dir="/tmp"))  # TMPDIR may be long as well
         note.write_text(str(folder), encoding="utf-8")
     except OSError as error:
         raise explain(error, note) from error

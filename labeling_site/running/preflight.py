@@ -114,10 +114,14 @@ def listen(host: str, port: int) -> socket.socket:
         door.close()
         number = getattr(error, "errno", None)
         if number == errno.EADDRINUSE:
-            sentence = f"Port {port} on {host} is in use. Stop the program that has it, or choose another: PORT={port + 1}"
+            sentence = (
+                f"Port {port} on {host} is in use. Stop the program that has it, or choose another: PORT={port + 1}"
+            )
         elif number in {errno.EACCES, errno.EPERM}:
             sentence = f"Port {port} may not be opened by this account. Choose one above 1023, such as PORT=8000."
         else:
-            sentence = f"{host}:{port} cannot be listened on ({error}). Set HOST and PORT to an address of this machine."
+            sentence = (
+                f"{host}:{port} cannot be listened on ({error}). Set HOST and PORT to an address of this machine."
+            )
         raise Trouble(sentence) from error
     return door

@@ -34,7 +34,7 @@ def main() -> None:
     for group in groups:
         send(group, signal.SIGTERM)
     end = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < end and any([send(group, 0) for group in groups]):
+    while time.monotonic() < end and any(send(group, 0) for group in groups):
         time.sleep(0.1)
     for group in groups:
         send(group, signal.SIGKILL)
