@@ -122,7 +122,7 @@ if USES_SQLITE:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker, cache, channel layer ------------------------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL", f"unix://{HOME / 'run' / 'valkey.sock'}?db=0")
+REDIS_URL = env.redis_url(HOME)
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 CHANNEL_LAYERS = {
     "default": {

@@ -42,6 +42,14 @@ def home() -> Path:
     return Path(text("TESSERA_HOME", str(Path.home() / ".tessera"))).expanduser().resolve()
 
 
+def redis_url(home_folder: Path) -> str:
+    """REDIS_URL, else the embedded broker's socket, whose place the supervisor notes in the home."""
+    note = home_folder / "run" / "redis_url"
+    if not text("REDIS_URL") and note.exists():
+        return note.read_text(encoding="utf-8").strip()
+    return text("REDIS_URL", f"unix://{home_folder / 'run' / 'valkey.sock'}?db=0")
+
+
 def public_url() -> str:
     """The address people type, without a trailing slash."""
     default = f"http://{text('HOST', '127.0.0.1')}:{number('PORT', 8000, at_least=1, at_most=65535)}"

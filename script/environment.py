@@ -1,0 +1,170 @@
+"""The Python environment in .venv, shared by script/start and script/test. Standard library only.
+
+A stamp in the environment remembers what it was made from, so that a second start installs nothing. This file must
+parse on any Python 3.6 or newer: an old one has to be able to say that it is too old.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "tessera-setup.json"
+OLDEST = (3, 11)
+OTHER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
+MEGABYTES_TO_INSTALL = 700
+
+
+class Trouble(Exception):
+    """Set-up cannot go on; the message is a sentence for the person who typed the command."""
+
+
+def say(sentence):
+    print(sentence, flush=True)
+
+
+def use_new_enough_python():
+    """Goes on under Python 3.11 or newer: this one, else one found on PATH, else Trouble."""
+    if sys.platform == "win32":
+        raise Trouble("Tessera runs on Linux and macOS. On Windows, use it inside WSL.")
+    if sys.version_info >= OLDEST:
+        return
+    for name in OTHER_PYTHONS:
+        other = shutil.which(name)
+        if other:
+            os.execv(other, [other, *sys.argv])
+    raise Trouble(
+        "Tessera needs Python 3.11 or newer; this is Python {}.{}. Install a newer one (Debian, Ubuntu: python3.11 and "
+        "python3.11-venv) and run this again.".format(*sys.version_info[:2])
+    )
+
+
+def venv_python():
+    return VENV / "bin" / "python"
+
+
+def can_make_venv():
+    """Whether this Python has its venv module whole: Debian ships venv without ensurepip unless asked."""
+    code = "import ensurepip, venv"
+    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def venv_sentence():
+    package = "python{}.{}-venv".format(*sys.version_info[:2])
+    return (
+        "This Python lacks its venv module. Install the package {0} (Debian, Ubuntu: sudo apt install {0}) "
+        "and run this again.".format(package)
+    )
+
+
+def fingerprint(*names):
+    """A hash of this Python's version and of the named files of the checkout, absent ones included."""
+    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    for name in names:
+        path = ROOT / name
+        digest.update(name.encode() + b"\0" + (path.read_bytes() if path.exists() else b"absent"))
+    return digest.hexdigest()
+
+
+def read_stamp():
+    """What the environment was made from, {} where nothing is known."""
+    try:
+        return dict(json.loads(STAMP.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def write_stamp(**changed):
+    draft = STAMP.with_suffix(".draft")
+    draft.write_text(json.dumps(dict(read_stamp(), **changed)), encoding="utf-8")
+    draft.replace(STAMP)
+
+
+def requirement_files(kind):
+    """The files that decide what `kind` ("start" or "test") needs."""
+    return ["requirements.txt", "constraints.txt"] + (["requirements-dev.txt"] if kind == "test" else [])
+
+
+def is_ready(kind):
+    """Whether the environment is there and holds what `kind` needs. Changes nothing."""
+    return venv_python().exists() and read_stamp().get(kind) == fingerprint(*requirement_files(kind))
+
+
+def run_logged(command, what):
+    """Runs a set-up command with its output in .venv/setup.log; Trouble carries the last line that says why."""
+    log = VENV / "setup.log"
+    with log.open("ab") as output:
+        begin = output.tell()
+        code = subprocess.run(
+            [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            cwd=str(ROOT), check=False,
+        ).returncode
+    if code == 0:
+        return
+    with log.open("rb") as written:
+        written.seek(begin)
+        text = written.read().decode("utf-8", "replace")
+    if "No space left on device" in text:
+        raise Trouble("The disk that holds {} is full. Free some space and run this again.".format(ROOT))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if line.lower().startswith(("error", "npm error"))] or lines or ["no reason given"]
+    raise Trouble("{} failed: {} (all of it: {})".format(what, telling[-1][:300], log))
+
+
+def make_venv():
+    if not can_make_venv():
+        raise Trouble(venv_sentence())
+    if shutil.disk_usage(str(ROOT)).free < MEGABYTES_TO_INSTALL * 1024 * 1024:
+        raise Trouble(
+            "The disk that holds {} is nearly full; the packages need {} MB. Free some space and run this "
+            "again.".format(ROOT, MEGABYTES_TO_INSTALL)
+        )
+    say("Tessera: making a Python environment in {} …".format(VENV))
+    VENV.mkdir(exist_ok=True)
+    run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the Python environment")
+
+
+def same_python():
+    """Whether .venv runs, and on the Python version that we are."""
+    code = "import sys; print(sys.version_info[:2])"
+    try:
+        answer = subprocess.run(
+            [str(venv_python()), "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        ).stdout
+    except OSError:
+        return False
+    return answer.decode().strip() == repr(sys.version_info[:2])
+
+
+def ensure(kind):
+    """Makes .venv hold what `kind` ("start" or "test") needs; quick where it does already."""
+    import fcntl
+
+    if is_ready(kind):
+        return
+    try:
+        # Two starts at once: the second waits for the first. The lock is on a file that is there anyway.
+        with (ROOT / "requirements.txt").open() as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if is_ready(kind):
+                return
+            if not same_python():
+                make_venv()
+            begin = time.time()
+            say("Tessera: installing packages, which takes a minute or two the first time …")
+            name = "requirements-dev.txt" if kind == "test" else "requirements.txt"
+            command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", name]
+            if (ROOT / "constraints.txt").exists():
+                command += ["-c", "constraints.txt"]
+            run_logged(command, "Installing packages")
+            write_stamp(**{kind: fingerprint(*requirement_files(kind))})
+            say("Tessera: packages installed in {:.0f} s.".format(time.time() - begin))
+    except OSError as error:
+        raise Trouble("{} cannot be written ({}). Put the checkout where you may write.".format(
+            error.filename or VENV, error.strerror)) from error

