@@ -62,8 +62,9 @@ for _queue in QUEUES:
     broker.declare_queue(_queue)
 
 
-# A job's own row decides about retries and repeats, so the queue does neither; a day is the longest a job may take.
-@dramatiq.actor(max_retries=0, time_limit=24 * 3600 * 1000)
+# A job's own row decides about retries and repeats, so the queue does neither (there is no Retries middleware); a day
+# is the longest a job may take.
+@dramatiq.actor(time_limit=24 * 3600 * 1000)
 def run_job(job_id: str) -> None:
     """Does the job with this id, if it is still to be done."""
     from labeling_site.core import jobs
