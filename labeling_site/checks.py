@@ -19,7 +19,11 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     key = settings.SECRET_KEY
     if len(key) < 40 or len(set(key)) < 10 or key.startswith(("django-insecure", "changeme")):
         found.append(
-            Error("SECRET_KEY is short or known.", hint="Unset it to have one generated, or use 50 random characters.", id="tessera.E002")
+            Error(
+                "SECRET_KEY is short or known.",
+                hint="Unset it to have one generated, or use 50 random characters.",
+                id="tessera.E002",
+            )
         )
     if not settings.IS_HTTPS and not settings.IS_LOOPBACK:
         found.append(
@@ -33,6 +37,8 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(Error("EXTRA_HOSTS holds *.", hint="Name the hosts.", id="tessera.E004"))
     if settings.USES_SQLITE:
         found.append(
-            Warning("The database is SQLite.", hint="Fine for one machine; set DATABASE_URL for more.", id="tessera.W001")
+            Warning(
+                "The database is SQLite.", hint="Fine for one machine; set DATABASE_URL for more.", id="tessera.W001"
+            )
         )
     return found

@@ -101,5 +101,3 @@ class StaticFromMemory:
         # Not collected yet, as in a checkout under test: ask the finders, which know no path outside their folders.
         found = finders.find(name) if ".." not in Path(name).parts else None
         return Path(found) if isinstance(found, str) else None
-
-

@@ -60,7 +60,17 @@ BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
     "vendor_admin": (
         "Vendor account admin",
         "Runs a vendor's team: labels, reviews, exports.",
-        [*_READ, C.READ_SUMMARY, C.READ_LABELS, C.LABEL, C.REJECT, C.APPROVE, C.EXPORT, C.READ_RUNS, C.PREVIEW_DATASETS],
+        [
+            *_READ,
+            C.READ_SUMMARY,
+            C.READ_LABELS,
+            C.LABEL,
+            C.REJECT,
+            C.APPROVE,
+            C.EXPORT,
+            C.READ_RUNS,
+            C.PREVIEW_DATASETS,
+        ],
     ),
     "customer_qa": (
         "Customer QA",

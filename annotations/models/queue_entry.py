@@ -62,7 +62,9 @@ class QueueEntry(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["project", "rank"], name="entry_hand_out", condition=models.Q(status="unlabeled", open_slots__gt=0)
+                fields=["project", "rank"],
+                name="entry_hand_out",
+                condition=models.Q(status="unlabeled", open_slots__gt=0),
             ),
             models.Index(fields=["project", "status", "-labeled_at", "-id"], name="entry_data_tab"),
         ]

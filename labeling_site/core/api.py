@@ -24,6 +24,7 @@ from labeling_site.core import errors
 from labeling_site.core.models import IdempotencyRecord
 from labeling_site.core.problems import PROBLEM_JSON, problem
 
+
 class Cursor(CursorPagination):
     """Pages by position, not by offset: as fast at row 500,000 as at row one."""
 
@@ -61,9 +62,7 @@ def as_app_error(exc: Exception) -> errors.AppError | None:
         return errors.SignInNeeded(str(exc.detail), way_out=_("Sign in, or send a valid API key."))
     if isinstance(exc, exceptions.Throttled):
         wait = int(exc.wait or 60)
-        return errors.TooMany(
-            _("Too many requests."), way_out=_("Try again in %d seconds.") % wait, retry_after=wait
-        )
+        return errors.TooMany(_("Too many requests."), way_out=_("Try again in %d seconds.") % wait, retry_after=wait)
     if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
         return errors.Forbidden(str(exc) or _("You may not do this."))
     if isinstance(exc, exceptions.APIException):

@@ -152,9 +152,11 @@ class Claim:
     def publishing(self) -> Iterator[None]:
         """A transaction in which results become visible, only if the job is still ours."""
         with transaction.atomic():
-            if not Job.objects.select_for_update().filter(
-                pk=self.job.pk, token=self.token, state=Job.State.RUNNING
-            ).exists():
+            if (
+                not Job.objects.select_for_update()
+                .filter(pk=self.job.pk, token=self.token, state=Job.State.RUNNING)
+                .exists()
+            ):
                 raise Superseded
             yield
 
@@ -216,7 +218,11 @@ def run(job_id: str) -> None:
     except Exception as error:
         log.exception("job %s (%s) failed", job.pk, job.kind)
         close_old_connections()
-        _end(held, Job.State.FAILED, error=_("An unexpected error stopped this job: %s") % f"{type(error).__name__}: {error}")
+        _end(
+            held,
+            Job.State.FAILED,
+            error=_("An unexpected error stopped this job: %s") % f"{type(error).__name__}: {error}",
+        )
     else:
         _end(held, Job.State.SUCCEEDED, result=result or {})
 

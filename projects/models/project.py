@@ -60,7 +60,9 @@ class Project(TimestampedModel):
     quality: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
         _("quality control"), default=dict, blank=True
     )
-    assist: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(_("ML assist"), default=dict, blank=True)
+    assist: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        _("ML assist"), default=dict, blank=True
+    )
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     started_at = models.DateTimeField(_("first started"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True)

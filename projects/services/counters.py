@@ -21,13 +21,20 @@ def add(project_id: int, deltas: Mapping[str, int]) -> None:
     """
     shard = random.randrange(SHARDS)
     changes = {key: delta for key, delta in deltas.items() if delta} | {VERSION: 1}
+    if _update(project_id, shard, changes) == len(changes):
+        return
+    rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
+    missing = {key: changes[key] for key in changes.keys() - set(rows.values_list("key", flat=True))}
     Counter.objects.bulk_create(
-        [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(changes)], ignore_conflicts=True
+        [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
     )
+    _update(project_id, shard, missing)
+
+
+def _update(project_id: int, shard: int, changes: Mapping[str, int]) -> int:
     cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
-    Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes)).update(
-        value=models.Case(*cases, default=F("value"))
-    )
+    rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
+    return rows.update(value=models.Case(*cases, default=F("value")))
 
 
 def read(project_id: int, prefix: str = "") -> dict[str, int]:

@@ -1,0 +1,181 @@
+"""Takes a page's answers: idempotent, complete, and never losing an answer that can still be taken."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter as Tally
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotations.models import Annotation, Assignment, QueueEntry, Response, Task
+from annotations.services import answers as checking
+from annotations.services import finalizing
+from annotations.services.answers import Answer
+from labeling_site.core import errors, events
+from projects import access
+from projects.access import Capability
+from projects.models import Project, User
+from projects.services import counters
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that could not be taken, while the rest of its page was."""
+
+    assignment_id: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    task: Task
+    refused: list[Refusal]
+
+
+def submit_task(*, actor: User, task: Task, operation_id: uuid.UUID, answers: Sequence[Answer]) -> Submitted:
+    """Stores the answers of one's own page and moves its items on.
+
+    The same `operation_id` sent again changes nothing and gets the same reply. A new one for a page that was already
+    submitted is a correction, possible until an item is approved or rejected. An answer whose lease ran out is still
+    taken while nobody else holds the item. Raises Invalid for an incomplete page or an answer that does not fit the
+    task type, and Conflict when nothing of the page can be taken.
+    """
+    project = task.project
+    access.require(actor, Capability.LABEL, project.workspace_id)
+    if task.labeler_id != actor.pk:
+        raise errors.NotFound(_("There is no such page of yours."))
+    held = {row.pk: row for row in task.assignments.select_related("entry__item")}
+    if (replay := _replay(task, held, operation_id, answers)) is not None:
+        return replay
+    checked = _check(project, task, held, answers)
+    with transaction.atomic():
+        # Both copies of a request sent twice at once may have come this far; the entries' lock lets one pass first.
+        entry_ids = [row.entry_id for row, _answer in checked]
+        list(QueueEntry.objects.filter(pk__in=entry_ids).order_by("id").select_for_update().values_list("pk"))
+        if (replay := _replay(task, held, operation_id, answers)) is not None:
+            return replay
+        refused = _store(actor, project, task, operation_id, checked)
+        if len(refused) == len(checked):
+            raise errors.Conflict(
+                refused[0].detail,
+                way_out=_("What you drew is kept in this browser. Open the next page."),
+                code=refused[0].code,
+            )
+        Task.objects.filter(pk=task.pk).update(state=Task.State.SUBMITTED, submitted_at=timezone.now())
+        events.publish(project.topic)
+    task.refresh_from_db()
+    return Submitted(task, refused)
+
+
+def _replay(
+    task: Task, held: dict[int, Assignment], operation_id: uuid.UUID, answers: Sequence[Answer]
+) -> Submitted | None:
+    """The reply to an operation that was carried out before, or None."""
+    entry_ids = [row.entry_id for row in held.values()]
+    stored = set(
+        Response.objects.filter(entry__in=entry_ids, operation_id=operation_id).values_list("assignment_id", flat=True)
+    )
+    if not stored:
+        return None
+    task.refresh_from_db()
+    missed = [answer.assignment_id for answer in answers if answer.assignment_id not in stored]
+    return Submitted(task, [Refusal(pk, "lease_lost", _("This answer was refused before.")) for pk in missed])
+
+
+def _check(
+    project: Project, task: Task, held: dict[int, Assignment], answers: Sequence[Answer]
+) -> list[tuple[Assignment, Answer]]:
+    """Everything that can be judged without a lock."""
+    given = [answer.assignment_id for answer in answers]
+    if not answers or len(set(given)) != len(given):
+        raise errors.Invalid(_("Answer each item of the page once."), fields={"answers": ["?"]})
+    for pk in given:
+        if pk not in held:
+            raise errors.Invalid(_("Assignment %d is not on this page.") % pk, fields={"answers": [str(pk)]})
+    open_ids = {pk for pk, row in held.items() if row.state == Assignment.State.LIVE}
+    if open_ids - set(given):
+        raise errors.Invalid(
+            _("%d images of this page have no answer yet.") % len(open_ids - set(given)), code="incomplete"
+        )
+    checked = []
+    for index, answer in enumerate(answers):
+        where = f"answers[{index}].annotations"
+        if answer.outcome == Response.Outcome.LABELED:
+            item = held[answer.assignment_id].entry.item
+            fitting = checking.check_annotations(project, item, answer.annotations, where)
+            answer = replace(answer, annotations=tuple(fitting))
+        elif answer.outcome == Response.Outcome.SKIPPED:
+            answer = replace(answer, annotations=())
+        else:
+            raise errors.Invalid(
+                _("An outcome is “labeled” or “skipped”."), fields={f"answers[{index}].outcome": ["?"]}
+            )
+        checked.append((held[answer.assignment_id], answer))
+    checking.check_classes(project, [one for _row, answer in checked for one in answer.annotations])
+    return checked
+
+
+def _store(
+    actor: User, project: Project, task: Task, operation_id: uuid.UUID, checked: list[tuple[Assignment, Answer]]
+) -> list[Refusal]:
+    by_entry = {row.entry_id: (row.pk, answer) for row, answer in checked}
+    entries = list(QueueEntry.objects.filter(pk__in=by_entry).order_by("id").select_related("final_response"))
+    rows = {row.pk: row for row in Assignment.objects.filter(task=task)}
+    final_ids = [entry.final_response_id for entry in entries if entry.final_response_id]
+    old = finalizing.class_counts(final_ids) if final_ids else {}
+    refused: list[Refusal] = []
+    change: Tally[str] = Tally()
+    done: list[int] = []
+    objects: list[Annotation] = []
+    for entry in entries:
+        assignment_id, answer = by_entry[entry.pk]
+        row = rows[assignment_id]
+        refusal = _refusal(actor, entry, row)
+        if refusal:
+            refused.append(Refusal(assignment_id, *refusal))
+            continue
+        response = Response.objects.create(
+            entry=entry,
+            assignment=row,
+            author=actor,
+            outcome=answer.outcome,
+            skip_reason=answer.skip_reason.strip()[:300],
+            round=entry.round,
+            replaces=entry.final_response,
+            operation_id=operation_id,
+            active_seconds=min(max(answer.active_seconds, 0.0), 86_400.0),
+        )
+        objects += checking.rows(response, answer.annotations)
+        classes = Tally(one.label_class_id for one in answer.annotations)
+        change.update(finalizing.finalize(entry, response, classes, old.get(response.replaces_id or 0, Tally())))
+        entry.save(update_fields=finalizing.FIELDS)
+        done.append(assignment_id)
+    Annotation.objects.bulk_create(objects)
+    Assignment.objects.filter(pk__in=done).update(state=Assignment.State.DONE)
+    if done:
+        counters.add(project.pk, change)
+    return refused
+
+
+def _refusal(actor: User, entry: QueueEntry, row: Assignment) -> tuple[str, Any] | None:
+    """Why this answer cannot be taken now, or None. The entry is locked."""
+    lost = ("lease_lost", _("Somebody else has this image now: the page was idle for too long."))
+    if row.round != entry.round:
+        return ("returned", _("This image was sent back to the queue after you answered it."))
+    if row.state == Assignment.State.LIVE:
+        return None if entry.status == QueueEntry.Status.UNLABELED else lost
+    if row.state == Assignment.State.DONE:
+        final = entry.final_response
+        if entry.approved:
+            return ("approved", _("This image has been approved and can no longer be changed."))
+        if final is None or final.author_id != actor.pk or final.kind != Response.Kind.LABELER:
+            return ("reviewed", _("A reviewer has changed this image since."))
+        return None
+    # The lease ran out or was given back. The answer is welcome while the place is still free.
+    return None if entry.status == QueueEntry.Status.UNLABELED and entry.open_slots > 0 else lost
