@@ -7,6 +7,7 @@ Inside is meant by the even-odd rule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,9 +95,9 @@ def fill_columns(
 ) -> NDArray[np.bool_]:
     """Which cells of a grid have their centre inside the ring, as an array of shape (columns, rows).
 
-    Cell (c, r) covers one `scale`-th of a pixel and starts at (left + c / scale, top + r / scale). Column first, because
-    that is the order in which COCO counts pixels. On each column's centre line the crossings with the edges are toggles;
-    a running sum along the line is odd inside.
+    Cell (c, r) is one `scale`-th of a pixel wide and starts at (left + c / scale, top + r / scale). Column first,
+    because that is the order in which COCO counts pixels. On each column's centre line the crossings with the edges
+    are toggles; a running sum along the line is odd inside.
     """
     points = (np.asarray(ring, dtype=np.float64) - (left, top)) * scale
     ahead = np.roll(points, -1, axis=0)
@@ -120,5 +121,5 @@ def _blocks(lengths: NDArray[np.int64]) -> Iterator[slice]:
     """Slices over the edges that together cross about `_CROSSINGS_AT_ONCE` lines each."""
     block_of = np.cumsum(lengths) // _CROSSINGS_AT_ONCE
     cuts = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), len(lengths)]
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         yield slice(start, stop)
