@@ -71,8 +71,8 @@ class Wanted:
             normalized=coordinates == "normalized",
             labeler_details=bool(data.get("labeler_details")),
             only_approved=bool(data.get("only_approved")),
-            submitted_from=_moment(data, "submitted_from"),
-            submitted_until=_moment(data, "submitted_until"),
+            submitted_from=moment(data, "submitted_from"),
+            submitted_until=moment(data, "submitted_until"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Wanted:
         }
 
 
-def _moment(data: Mapping[str, Any], name: str) -> datetime | None:
+def moment(data: Mapping[str, Any], name: str) -> datetime | None:
     value = data.get(name)
     if not value:
         return None
