@@ -14,7 +14,6 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from annotations.formats import (
@@ -34,6 +33,7 @@ from annotations.models import Annotation, QueueEntry, Review, Transfer
 from labeling_site.core import errors, events, jobs
 from labeling_site.core.jobs import Claim
 from labeling_site.core.models import Job
+from labeling_site.core.parsing import moment
 from projects import access
 from projects.access import Capability
 from projects.models import LabelClass, Project, User
@@ -83,19 +83,6 @@ class Wanted:
             "submitted_from": self.submitted_from and self.submitted_from.isoformat(),
             "submitted_until": self.submitted_until and self.submitted_until.isoformat(),
         }
-
-
-def moment(data: Mapping[str, Any], name: str) -> datetime | None:
-    value = data.get(name)
-    if not value:
-        return None
-    try:
-        moment = value if isinstance(value, datetime) else parse_datetime(str(value))
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise errors.Invalid(_("%s is not a date and time such as 2026-11-21T10:00:00Z.") % name, fields={name: ["?"]})
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 def start_export(*, actor: User, project: Project, format: str, options: Mapping[str, Any]) -> Transfer:
