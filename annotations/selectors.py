@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
 from labeling_site.core import errors
+from labeling_site.core.parsing import moment, whole, yes_or_no
 from projects.models import LabelClass, Project, User
 from projects.services import counters
 
@@ -103,32 +104,18 @@ class EntryFilter:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> EntryFilter:
         """From a query string; raises Invalid naming what is not understood."""
-        from annotations.services.exporting import moment
-
         status = query.get("status", "")
         if status and status not in Status.values:
             raise errors.Invalid(_("There is no status %s.") % status, fields={"status": list(Status.values)})
-        approved = {"": None, "yes": True, "no": False}.get(query.get("approved", ""), "?")
-        if approved == "?":
-            raise errors.Invalid(_("“approved” is yes or no."), fields={"approved": ["?"]})
         return cls(
             status=status,
-            label_class=_whole(query, "label_class"),
-            labeler=_whole(query, "labeler"),
-            approved=approved,  # type: ignore[arg-type]
+            label_class=whole(query, "label_class"),
+            labeler=whole(query, "labeler"),
+            approved=yes_or_no(query, "approved"),
             submitted_from=moment(query, "submitted_from"),
             submitted_until=moment(query, "submitted_until"),
             path=query.get("path", "").strip(),
         )
-
-
-def _whole(query: Mapping[str, str], name: str) -> int | None:
-    value = query.get(name, "")
-    if not value:
-        return None
-    if not value.isdecimal() or len(value) > 18:
-        raise errors.Invalid(_("%s is a whole number.") % name, fields={name: ["?"]})
-    return int(value)
 
 
 def entries(project: Project, wanted: EntryFilter) -> QuerySet[QueueEntry]:

@@ -39,12 +39,15 @@ class StaticFromMemory:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self._lifespan(receive, send)
+            await self._lifespan(receive, send)
+            return
         if scope["type"] != "http" or not scope["path"].startswith(settings.STATIC_URL):
-            return await self.site(scope, receive, send)
+            await self.site(scope, receive, send)
+            return
         entry = self._load(scope["path"].removeprefix(settings.STATIC_URL))
         if entry is None or scope["method"] not in {"GET", "HEAD"}:
-            return await self._reply(send, 404, [(b"content-type", b"text/plain")], b"")
+            await self._reply(send, 404, [(b"content-type", b"text/plain")], b"")
+            return
         body, packed, content_type, etag = entry
         headers = dict(scope["headers"])
         hashed = HASHED_NAME.search(scope["path"]) is not None
@@ -56,7 +59,8 @@ class StaticFromMemory:
             (b"vary", b"accept-encoding"),
         ]
         if headers.get(b"if-none-match") == etag.encode():
-            return await self._reply(send, 304, reply, b"")
+            await self._reply(send, 304, reply, b"")
+            return
         if packed is not None and b"gzip" in headers.get(b"accept-encoding", b""):
             reply.append((b"content-encoding", b"gzip"))
             body = packed

@@ -8,210 +8,468 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_initial'),
-        ('projects', '0001_initial'),
+        ("core", "0001_initial"),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='QueueEntry',
+            name="QueueEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('unlabeled', 'Unlabeled'), ('labeled', 'Labeled'), ('skipped', 'Skipped'), ('needs_review', 'Needs review'), ('missing', 'Missing'), ('unreadable', 'Unreadable'), ('removed', 'Removed')], default='unlabeled', max_length=12, verbose_name='status')),
-                ('queue', models.CharField(choices=[('manual', 'Manual'), ('clustered', 'Clustered'), ('prelabeled', 'Prelabeled')], default='manual', max_length=10, verbose_name='queue')),
-                ('rank', models.BigIntegerField(verbose_name='rank')),
-                ('round', models.PositiveIntegerField(default=1, verbose_name='round')),
-                ('slots', models.PositiveSmallIntegerField(default=1, verbose_name='answers wanted')),
-                ('open_slots', models.PositiveSmallIntegerField(default=1, verbose_name='slots free')),
-                ('approved', models.BooleanField(default=False, verbose_name='approved')),
-                ('labeled_at', models.DateTimeField(blank=True, null=True, verbose_name='labeled')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queue_entries', to='projects.item')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queue_entries', to='projects.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("unlabeled", "Unlabeled"),
+                            ("labeled", "Labeled"),
+                            ("skipped", "Skipped"),
+                            ("needs_review", "Needs review"),
+                            ("missing", "Missing"),
+                            ("unreadable", "Unreadable"),
+                            ("removed", "Removed"),
+                        ],
+                        default="unlabeled",
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "queue",
+                    models.CharField(
+                        choices=[("manual", "Manual"), ("clustered", "Clustered"), ("prelabeled", "Prelabeled")],
+                        default="manual",
+                        max_length=10,
+                        verbose_name="queue",
+                    ),
+                ),
+                ("rank", models.BigIntegerField(verbose_name="rank")),
+                ("round", models.PositiveIntegerField(default=1, verbose_name="round")),
+                ("slots", models.PositiveSmallIntegerField(default=1, verbose_name="answers wanted")),
+                ("open_slots", models.PositiveSmallIntegerField(default=1, verbose_name="slots free")),
+                ("approved", models.BooleanField(default=False, verbose_name="approved")),
+                ("labeled_at", models.DateTimeField(blank=True, null=True, verbose_name="labeled")),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="queue_entries", to="projects.item"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="queue_entries", to="projects.project"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'queue entry',
-                'verbose_name_plural': 'queue entries',
+                "verbose_name": "queue entry",
+                "verbose_name_plural": "queue entries",
             },
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.PositiveSmallIntegerField(default=1, verbose_name='slot')),
-                ('round', models.PositiveIntegerField(default=1, verbose_name='round')),
-                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='place on the page')),
-                ('state', models.CharField(choices=[('live', 'Live'), ('done', 'Done'), ('expired', 'Expired'), ('released', 'Given back')], default='live', max_length=8, verbose_name='state')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='handed out')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('labeler', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='projects.project')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotations.queueentry')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slot", models.PositiveSmallIntegerField(default=1, verbose_name="slot")),
+                ("round", models.PositiveIntegerField(default=1, verbose_name="round")),
+                ("position", models.PositiveSmallIntegerField(default=0, verbose_name="place on the page")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("live", "Live"),
+                            ("done", "Done"),
+                            ("expired", "Expired"),
+                            ("released", "Given back"),
+                        ],
+                        default="live",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="handed out")),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                (
+                    "labeler",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="assignments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="projects.project"
+                    ),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="assignments",
+                        to="annotations.queueentry",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'assignment',
-                'verbose_name_plural': 'assignments',
+                "verbose_name": "assignment",
+                "verbose_name_plural": "assignments",
             },
         ),
         migrations.CreateModel(
-            name='Response',
+            name="Response",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('labeler', 'Labeler'), ('consensus', 'Consensus'), ('review', 'Review'), ('imported', 'Imported'), ('auto', 'Automatic')], default='labeler', max_length=10, verbose_name='kind')),
-                ('outcome', models.CharField(choices=[('labeled', 'Labeled'), ('skipped', 'Skipped')], default='labeled', max_length=8, verbose_name='outcome')),
-                ('skip_reason', models.CharField(blank=True, max_length=300, verbose_name='reason for skipping')),
-                ('round', models.PositiveIntegerField(default=1, verbose_name='round')),
-                ('operation_id', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('active_seconds', models.FloatField(default=0, verbose_name='active seconds')),
-                ('submitted_at', models.DateTimeField(auto_now_add=True, verbose_name='submitted')),
-                ('assignment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='responses', to='annotations.assignment')),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='responses', to=settings.AUTH_USER_MODEL)),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='responses', to='annotations.queueentry')),
-                ('replaces', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replaced_by', to='annotations.response')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("labeler", "Labeler"),
+                            ("consensus", "Consensus"),
+                            ("review", "Review"),
+                            ("imported", "Imported"),
+                            ("auto", "Automatic"),
+                        ],
+                        default="labeler",
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("labeled", "Labeled"), ("skipped", "Skipped")],
+                        default="labeled",
+                        max_length=8,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("skip_reason", models.CharField(blank=True, max_length=300, verbose_name="reason for skipping")),
+                ("round", models.PositiveIntegerField(default=1, verbose_name="round")),
+                ("operation_id", models.UUIDField(default=uuid.uuid4, editable=False)),
+                ("active_seconds", models.FloatField(default=0, verbose_name="active seconds")),
+                ("submitted_at", models.DateTimeField(auto_now_add=True, verbose_name="submitted")),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="responses",
+                        to="annotations.assignment",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="responses",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="responses",
+                        to="annotations.queueentry",
+                    ),
+                ),
+                (
+                    "replaces",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="replaced_by",
+                        to="annotations.response",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'response',
-                'verbose_name_plural': 'responses',
+                "verbose_name": "response",
+                "verbose_name_plural": "responses",
             },
         ),
         migrations.AddField(
-            model_name='queueentry',
-            name='final_response',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='final_for', to='annotations.response'),
+            model_name="queueentry",
+            name="final_response",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="final_for",
+                to="annotations.response",
+            ),
         ),
         migrations.CreateModel(
-            name='Annotation',
+            name="Annotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('frame', models.PositiveIntegerField(default=0, verbose_name='frame')),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='drawing order')),
-                ('x', models.FloatField(blank=True, null=True)),
-                ('y', models.FloatField(blank=True, null=True)),
-                ('width', models.FloatField(blank=True, null=True)),
-                ('height', models.FloatField(blank=True, null=True)),
-                ('polygon', models.JSONField(blank=True, null=True)),
-                ('origin', models.CharField(choices=[('manual', 'By hand'), ('prelabel', 'Accepted prelabel'), ('edited', 'Edited prelabel'), ('imported', 'Imported')], default='manual', max_length=8, verbose_name='origin')),
-                ('label_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='projects.labelclass')),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotations', to='annotations.response')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_id", models.UUIDField(default=uuid.uuid4, editable=False)),
+                ("frame", models.PositiveIntegerField(default=0, verbose_name="frame")),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="drawing order")),
+                ("x", models.FloatField(blank=True, null=True)),
+                ("y", models.FloatField(blank=True, null=True)),
+                ("width", models.FloatField(blank=True, null=True)),
+                ("height", models.FloatField(blank=True, null=True)),
+                ("polygon", models.JSONField(blank=True, null=True)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("manual", "By hand"),
+                            ("prelabel", "Accepted prelabel"),
+                            ("edited", "Edited prelabel"),
+                            ("imported", "Imported"),
+                        ],
+                        default="manual",
+                        max_length=8,
+                        verbose_name="origin",
+                    ),
+                ),
+                (
+                    "label_class",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="projects.labelclass",
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="annotations",
+                        to="annotations.response",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'annotation',
-                'verbose_name_plural': 'annotations',
+                "verbose_name": "annotation",
+                "verbose_name_plural": "annotations",
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('approve', 'Approved'), ('unapprove', 'Approval withdrawn'), ('reject', 'Rejected'), ('return', 'Skipped item returned to the queue'), ('remove', 'Skipped item removed'), ('correct', 'Corrected')], max_length=10, verbose_name='decision')),
-                ('comment', models.CharField(blank=True, max_length=1000, verbose_name='comment')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='decided')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reviews', to='annotations.queueentry')),
-                ('response', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reviews', to='annotations.response')),
-                ('reviewer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reviews', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("approve", "Approved"),
+                            ("unapprove", "Approval withdrawn"),
+                            ("reject", "Rejected"),
+                            ("return", "Skipped item returned to the queue"),
+                            ("remove", "Skipped item removed"),
+                            ("correct", "Corrected"),
+                        ],
+                        max_length=10,
+                        verbose_name="decision",
+                    ),
+                ),
+                ("comment", models.CharField(blank=True, max_length=1000, verbose_name="comment")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="decided")),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="reviews", to="annotations.queueentry"
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reviews",
+                        to="annotations.response",
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reviews",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'review',
-                'verbose_name_plural': 'reviews',
-                'ordering': ['-id'],
+                "verbose_name": "review",
+                "verbose_name_plural": "reviews",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Task',
+            name="Task",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_size', models.PositiveSmallIntegerField(default=1, verbose_name='items a page')),
-                ('state', models.CharField(choices=[('open', 'Open'), ('submitted', 'Submitted'), ('released', 'Given back')], default='open', max_length=10, verbose_name='state')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='handed out')),
-                ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted')),
-                ('labeler', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='projects.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_size", models.PositiveSmallIntegerField(default=1, verbose_name="items a page")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("submitted", "Submitted"), ("released", "Given back")],
+                        default="open",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="handed out")),
+                ("submitted_at", models.DateTimeField(blank=True, null=True, verbose_name="submitted")),
+                (
+                    "labeler",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tasks", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tasks", to="projects.project"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'task',
-                'verbose_name_plural': 'tasks',
+                "verbose_name": "task",
+                "verbose_name_plural": "tasks",
             },
         ),
         migrations.AddField(
-            model_name='assignment',
-            name='task',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotations.task'),
+            model_name="assignment",
+            name="task",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="assignments", to="annotations.task"
+            ),
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('format', models.CharField(choices=[('coco', 'COCO'), ('csv', 'CSV'), ('jsonl', 'JSON lines')], max_length=10, verbose_name='format')),
-                ('options', models.JSONField(blank=True, default=dict, verbose_name='options')),
-                ('storage_key', models.CharField(blank=True, max_length=400, verbose_name='file')),
-                ('file_name', models.CharField(blank=True, max_length=200, verbose_name='file name')),
-                ('size', models.BigIntegerField(blank=True, null=True, verbose_name='size in bytes')),
-                ('item_count', models.BigIntegerField(default=0, verbose_name='items')),
-                ('annotation_count', models.BigIntegerField(default=0, verbose_name='annotations')),
-                ('report', models.JSONField(blank=True, default=dict, verbose_name='what the format cannot hold')),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='transfer', to='core.job')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='transfers', to='projects.project')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[("coco", "COCO"), ("csv", "CSV"), ("jsonl", "JSON lines")],
+                        max_length=10,
+                        verbose_name="format",
+                    ),
+                ),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="options")),
+                ("storage_key", models.CharField(blank=True, max_length=400, verbose_name="file")),
+                ("file_name", models.CharField(blank=True, max_length=200, verbose_name="file name")),
+                ("size", models.BigIntegerField(blank=True, null=True, verbose_name="size in bytes")),
+                ("item_count", models.BigIntegerField(default=0, verbose_name="items")),
+                ("annotation_count", models.BigIntegerField(default=0, verbose_name="annotations")),
+                ("report", models.JSONField(blank=True, default=dict, verbose_name="what the format cannot hold")),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="transfer", to="core.job"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="transfers", to="projects.project"
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'export',
-                'verbose_name_plural': 'exports',
-                'ordering': ['-id'],
+                "verbose_name": "export",
+                "verbose_name_plural": "exports",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddIndex(
-            model_name='response',
-            index=models.Index(fields=['entry', '-id'], name='response_history'),
+            model_name="response",
+            index=models.Index(fields=["entry", "-id"], name="response_history"),
         ),
         migrations.AddConstraint(
-            model_name='response',
-            constraint=models.UniqueConstraint(fields=('entry', 'operation_id'), name='response_operation_once'),
+            model_name="response",
+            constraint=models.UniqueConstraint(fields=("entry", "operation_id"), name="response_operation_once"),
         ),
         migrations.AddIndex(
-            model_name='queueentry',
-            index=models.Index(condition=models.Q(('open_slots__gt', 0), ('status', 'unlabeled')), fields=['project', 'rank'], name='entry_hand_out'),
+            model_name="queueentry",
+            index=models.Index(
+                condition=models.Q(("open_slots__gt", 0), ("status", "unlabeled")),
+                fields=["project", "rank"],
+                name="entry_hand_out",
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueentry',
-            index=models.Index(fields=['project', 'status', '-labeled_at', '-id'], name='entry_data_tab'),
+            model_name="queueentry",
+            index=models.Index(fields=["project", "status", "-labeled_at", "-id"], name="entry_data_tab"),
         ),
         migrations.AddConstraint(
-            model_name='queueentry',
-            constraint=models.UniqueConstraint(fields=('project', 'item'), name='entry_once'),
+            model_name="queueentry",
+            constraint=models.UniqueConstraint(fields=("project", "item"), name="entry_once"),
         ),
         migrations.AddConstraint(
-            model_name='queueentry',
-            constraint=models.CheckConstraint(condition=models.Q(('open_slots__lte', models.F('slots'))), name='entry_open_slots_at_most_slots'),
+            model_name="queueentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("open_slots__lte", models.F("slots"))), name="entry_open_slots_at_most_slots"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='annotation',
-            constraint=models.UniqueConstraint(fields=('response', 'client_id'), name='annotation_client_id'),
+            model_name="annotation",
+            constraint=models.UniqueConstraint(fields=("response", "client_id"), name="annotation_client_id"),
         ),
         migrations.AddConstraint(
-            model_name='annotation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('height', None), ('polygon', None), ('width', None), ('x', None), ('y', None)), models.Q(('height__gt', 0), ('width__gt', 0)), _connector='OR'), name='annotation_has_area'),
+            model_name="annotation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("height", None), ("polygon", None), ("width", None), ("x", None), ("y", None)),
+                    models.Q(("height__gt", 0), ("width__gt", 0)),
+                    _connector="OR",
+                ),
+                name="annotation_has_area",
+            ),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(fields=['project', 'labeler', 'state', '-id'], name='task_of_labeler'),
+            model_name="task",
+            index=models.Index(fields=["project", "labeler", "state", "-id"], name="task_of_labeler"),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('state', 'live')), fields=['project', 'expires_at'], name='assignment_overdue'),
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("state", "live")), fields=["project", "expires_at"], name="assignment_overdue"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['live', 'done'])), fields=('entry', 'round', 'slot'), name='one_holder_of_a_slot'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["live", "done"])),
+                fields=("entry", "round", "slot"),
+                name="one_holder_of_a_slot",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['live', 'done'])), fields=('entry', 'round', 'labeler'), name='one_slot_of_a_labeler'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["live", "done"])),
+                fields=("entry", "round", "labeler"),
+                name="one_slot_of_a_labeler",
+            ),
         ),
     ]

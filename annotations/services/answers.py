@@ -63,7 +63,7 @@ def check_annotations(
 ) -> list[AnswerAnnotation]:
     """The annotations with their shapes clipped to the image; raises Invalid where they do not fit the task type.
 
-    Multi-class: exactly one class. Multi-label: at least one, none twice. Boxes and polygons: any number, none included.
+    Multi-class: exactly one class. Multi-label: at least one, none twice. Boxes and polygons: any number, or none.
     """
     if len(annotations) > MAX_ANNOTATIONS:
         raise errors.Invalid(_("An item takes at most %d annotations.") % MAX_ANNOTATIONS, fields={where: ["?"]})

@@ -308,7 +308,8 @@ class _Reader:
         elif row.width is not None:
             geometry = Box(row.x or 0.0, row.y or 0.0, row.width, row.height or 0.0)
         response = entry.final_response
-        assert response is not None
+        if response is None:  # exported_entries asks for entries that have one
+            raise ValueError(f"entry {entry.pk} has no final response")
         return ExportedAnnotation(
             id=row.pk - self.first_annotation,
             class_id=self.classes[row.label_class_id].id,

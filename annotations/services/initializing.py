@@ -17,6 +17,7 @@ from projects.services import counters, ingest
 
 BATCH = 1000
 RANKS = 2**62
+_shuffle = random.SystemRandom()
 
 
 def initialize_project(claim: Claim, project_id: int) -> dict[str, int]:
@@ -63,7 +64,7 @@ def fill_queue(project: Project, version: DatasetVersion, claim: Claim) -> int:
         began = time.monotonic()
         with claim.publishing():
             QueueEntry.objects.bulk_create(
-                QueueEntry(project=project, item_id=pk, rank=random.randrange(RANKS)) for pk in ids
+                QueueEntry(project=project, item_id=pk, rank=_shuffle.randrange(RANKS)) for pk in ids
             )
             counters.add(project.pk, {"total": len(ids), "unlabeled": len(ids), "manual": len(ids)})
         last, done = ids[-1], done + len(ids)

@@ -1,4 +1,4 @@
-"""What every API view shares: scoped querysets, cursor pages, problem+json, remembered replies, allow-listed filters."""
+"""What every API view shares: scoped querysets, cursor pages, problem+json, remembered replies, known filters."""
 
 from __future__ import annotations
 
