@@ -1,0 +1,50 @@
+// What happened to the annotations of one item, as plain values. An operation is a list of changes
+// {id, before, after, at}: the annotation before and after (null: not there) and its place in the drawing order. Its
+// inverse is made by swapping, so undo needs no code per kind of edit.
+
+/** An operation that appends annotations. */
+export const adding = (list, annotations) =>
+  annotations.map((after, i) => ({ id: after.id, before: null, after, at: list.length + i }));
+
+/** An operation that takes out the annotations with these ids. */
+export function removing(list, ids) {
+  const gone = new Set(ids);
+  return list.flatMap((before, at) => (gone.has(before.id) ? [{ id: before.id, before, after: null, at }] : []));
+}
+
+/** An operation that puts new values in the place of annotations with the same ids. */
+export function replacing(list, annotations) {
+  const next = new Map(annotations.map((one) => [one.id, one]));
+  return list.flatMap((before, at) => (next.has(before.id) ? [{ id: before.id, before, after: next.get(before.id), at }] : []));
+}
+
+/** The operation that takes this one back. */
+export const inverse = (operation) =>
+  operation.map(({ id, before, after, at }) => ({ id, before: after, after: before, at })).reverse();
+
+/** The list after an operation. Throws where the operation does not fit the list: that would be a lost edit. */
+export function apply(list, operation) {
+  const next = [...list];
+  const out = operation.filter((change) => change.after === null).sort((a, b) => b.at - a.at);
+  const into = operation.filter((change) => change.before === null).sort((a, b) => a.at - b.at);
+  for (const { id, after, before, at } of operation) {
+    if (before === null) continue;
+    if (next[at]?.id !== id) throw new Error(`No annotation ${id} at place ${at}.`);
+    if (after !== null) next[at] = after;
+  }
+  for (const { at } of out) next.splice(at, 1);
+  for (const { after, at, id } of into) {
+    if (at > next.length || next.some((one) => one.id === id)) throw new Error(`Annotation ${id} cannot go to place ${at}.`);
+    next.splice(at, 0, after);
+  }
+  return next;
+}
+
+/** Two operations on the same annotations, one after the other, as one; null where they cannot be joined. */
+export function joined(first, second) {
+  const replaces = (operation) => operation.every((change) => change.before !== null && change.after !== null);
+  if (first.length !== second.length || !replaces(first) || !replaces(second)) return null;
+  const later = new Map(second.map((change) => [change.id, change.after]));
+  if (!first.every((change) => later.has(change.id))) return null;
+  return first.map((change) => ({ ...change, after: later.get(change.id) }));
+}

@@ -1,0 +1,135 @@
+// The one registry of keys. A shortcut names the action it starts; pages hand `Shortcuts` a function per action. Labels
+// come from the template, by action name.
+//
+// Keys are written as event.key in lower case, after any of "ctrl+" (also ⌘) and "shift+". Scopes are the task kinds on
+// whose page the shortcut works.
+
+const ALL = ["classification", "box", "polygon"];
+const DRAWING = ["box", "polygon"];
+
+/** @type {{action: string, keys: string[], scopes: string[], group: string}[]} */
+export const REGISTRY = [
+  { action: "submit", keys: ["enter", "ctrl+enter"], scopes: ALL, group: "page" },
+  { action: "skip", keys: ["s"], scopes: ALL, group: "page" },
+  { action: "skip_reason", keys: ["shift+s"], scopes: ALL, group: "page" },
+  { action: "no_objects", keys: ["n"], scopes: DRAWING, group: "page" },
+  { action: "previous", keys: ["j"], scopes: ALL, group: "page" },
+  { action: "next", keys: ["k"], scopes: ALL, group: "page" },
+  { action: "undo", keys: ["ctrl+z"], scopes: ALL, group: "page" },
+  { action: "redo", keys: ["ctrl+shift+z", "ctrl+y"], scopes: ALL, group: "page" },
+  { action: "instructions", keys: ["i"], scopes: ALL, group: "page" },
+  { action: "search", keys: ["/"], scopes: ALL, group: "page" },
+  { action: "shortcuts", keys: ["?"], scopes: ALL, group: "page" },
+  { action: "cancel", keys: ["escape"], scopes: ALL, group: "page" },
+
+  { action: "select_all", keys: ["a"], scopes: ["classification"], group: "tools" },
+  { action: "move", keys: ["m"], scopes: DRAWING, group: "tools" },
+  { action: "box", keys: ["r"], scopes: ["box"], group: "tools" },
+  { action: "template", keys: ["t"], scopes: ["box"], group: "tools" },
+  { action: "polygon", keys: ["p"], scopes: ["polygon"], group: "tools" },
+  { action: "points", keys: ["u"], scopes: ["polygon"], group: "tools" },
+  { action: "lock", keys: ["l"], scopes: DRAWING, group: "tools" },
+  { action: "delete", keys: ["delete", "backspace"], scopes: DRAWING, group: "tools" },
+  { action: "next_object", keys: ["x"], scopes: DRAWING, group: "tools" },
+  { action: "previous_object", keys: ["shift+x"], scopes: DRAWING, group: "tools" },
+  { action: "left", keys: ["arrowleft", "shift+arrowleft"], scopes: ALL, group: "tools" },
+  { action: "right", keys: ["arrowright", "shift+arrowright"], scopes: ALL, group: "tools" },
+  { action: "up", keys: ["arrowup", "shift+arrowup"], scopes: ALL, group: "tools" },
+  { action: "down", keys: ["arrowdown", "shift+arrowdown"], scopes: ALL, group: "tools" },
+  { action: "toggle", keys: [" "], scopes: ["classification"], group: "tools" },
+
+  { action: "pan", keys: ["h"], scopes: ALL, group: "view" },
+  { action: "fit", keys: ["f"], scopes: ALL, group: "view" },
+  { action: "actual", keys: ["0"], scopes: ALL, group: "view" },
+  { action: "zoom_in", keys: ["+", "="], scopes: ALL, group: "view" },
+  { action: "zoom_out", keys: ["-"], scopes: ALL, group: "view" },
+  { action: "names", keys: ["g"], scopes: DRAWING, group: "view" },
+  { action: "window", keys: ["w"], scopes: ALL, group: "view" },
+  { action: "previous_frame", keys: [","], scopes: ALL, group: "view" },
+  { action: "next_frame", keys: ["."], scopes: ALL, group: "view" },
+];
+
+/** What browsers keep for themselves or people expect of them; no shortcut of ours may be one of these. */
+export const BROWSER_KEYS = new Set([
+  "ctrl+r", "ctrl+shift+r", "f5", "ctrl+t", "ctrl+shift+t", "ctrl+n", "ctrl+shift+n", "ctrl+w", "ctrl+shift+w", "ctrl+l",
+  "ctrl+f", "ctrl+g", "ctrl+p", "ctrl+s", "ctrl+o", "ctrl+h", "ctrl+j", "ctrl+d", "ctrl+u", "ctrl+a", "ctrl+c", "ctrl+v",
+  "ctrl+x", "ctrl++", "ctrl+-", "ctrl+0", "ctrl+1", "ctrl+9", "ctrl+tab", "tab", "shift+tab", "f1", "f3", "f6", "f11",
+  "f12", "ctrl+shift+i", "ctrl+shift+p",
+]);
+
+/** Problems of a registry, as sentences: a key twice in one scope, a key of the browser, a class key. */
+export function conflicts(registry) {
+  const problems = [];
+  for (const scope of ALL) {
+    const taken = new Map();
+    for (const { action, keys, scopes } of registry) {
+      if (!scopes.includes(scope)) continue;
+      for (const key of keys) {
+        if (BROWSER_KEYS.has(key)) problems.push(`${key} of ${action} belongs to the browser`);
+        if (/^[1-9]$/.test(key)) problems.push(`${key} of ${action} belongs to a class`);
+        if (taken.has(key)) problems.push(`${key} means ${taken.get(key)} and ${action} on ${scope} pages`);
+        taken.set(key, action);
+      }
+    }
+  }
+  return problems;
+}
+
+/** Letters that no action of this scope uses; classes beyond the ninth get them in order. */
+export function freeLetters(scope, registry = REGISTRY) {
+  const taken = new Set(registry.flatMap((one) => (one.scopes.includes(scope) ? one.keys : [])));
+  return [..."abcdefghijklmnopqrstuvwxyz"].filter((letter) => !taken.has(letter));
+}
+
+/**
+ * The key of a keyboard event as the registry writes it; null where it is not ours (AltGr, dead keys, IME).
+ *
+ * Digits are also taken from the place on the keyboard, since the digit row of AZERTY types other signs without shift.
+ */
+export function keyOf(event) {
+  if (event.isComposing || event.key === "Process" || event.key === "Dead" || event.altKey) return null;
+  if (event.getModifierState?.("AltGraph")) return null;
+  const ctrl = event.ctrlKey || event.metaKey;
+  if (/^[1-9]$/.test(event.key)) return ctrl ? `ctrl+${event.key}` : event.key;
+  if (!ctrl && !event.shiftKey && /^Digit[1-9]$/.test(event.code ?? "")) return event.code.at(-1);
+  const key = event.key.toLowerCase();
+  // On one layout a sign needs shift, on another it does not: for signs shift says nothing.
+  const shifted = event.shiftKey && (key.length > 1 || /^\p{L}$/u.test(key));
+  return `${ctrl ? "ctrl+" : ""}${shifted ? "shift+" : ""}${key}`;
+}
+
+const typing = (element) =>
+  element instanceof HTMLElement &&
+  (element.isContentEditable || /^(TEXTAREA|SELECT)$/.test(element.tagName) ||
+    (element.tagName === "INPUT" && !/^(checkbox|radio|button|range)$/.test(element.type)));
+
+/** Listens on the document and starts actions. A handler that returns false lets the browser have the key. */
+export class Shortcuts {
+  constructor(scope, { actions, onDigit, onLetter }) {
+    this.byKey = new Map();
+    for (const one of REGISTRY) if (one.scopes.includes(scope)) for (const key of one.keys) this.byKey.set(key, one.action);
+    this.actions = actions;
+    this.onDigit = onDigit;
+    this.onLetter = onLetter;
+    document.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  #onKey(event) {
+    if (event.defaultPrevented || typing(event.target) || document.querySelector("dialog[open]")) return;
+    const key = keyOf(event);
+    if (key === null) return;
+    // Enter and space press the button that has the focus; arrows move sliders and radios.
+    if ((key === "enter" || key === " ") && event.target.closest?.("button, a, summary, input")) return;
+    if (key.includes("arrow") && event.target.closest?.("input, summary, [role=toolbar] button")) return;
+    if (this.#start(key, event)) event.preventDefault();
+  }
+
+  #start(key, event) {
+    if (/^[1-9]$/.test(key)) return this.onDigit(Number(key)) !== false;
+    const action = this.byKey.get(key);
+    if (!action) return /^[a-z]$/.test(key) && this.onLetter(key) !== false;
+    const run = this.actions[action];
+    if (!run || (event.repeat && !/^(left|right|up|down|zoom_.*|undo|redo|.*_frame)$/.test(action))) return false;
+    return run(event) !== false;
+  }
+}
