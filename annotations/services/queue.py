@@ -186,9 +186,8 @@ def release_task(*, actor: User, task: Task) -> Task:
 
 
 def release_assignment(*, actor: User, assignment: Assignment) -> None:
-    """Takes one lease away from whoever holds it; for those who may change the project, or staff in the admin."""
-    if not actor.is_superuser:
-        access.require(actor, Capability.WRITE_PROJECTS, assignment.project.workspace_id)
+    """Takes one lease away from whoever holds it; for those who may change the project."""
+    access.require(actor, Capability.WRITE_PROJECTS, assignment.project.workspace_id)
     with transaction.atomic():
         if not Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.LIVE).exists():
             raise errors.Conflict(_("This lease has already ended."))

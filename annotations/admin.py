@@ -1,0 +1,71 @@
+"""The annotations tables in the admin: searched and read; changed only through services."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from annotations import models
+from annotations.services import queue
+from labeling_site.core.admin import ReadMostlyAdmin, service_action
+
+
+@admin.register(models.QueueEntry)
+class QueueEntryAdmin(ReadMostlyAdmin):
+    list_display = ["item", "project", "status", "queue", "round", "slots", "open_slots", "approved", "labeled_at"]
+    list_filter = ["status", "queue", "approved"]
+    list_select_related = ["item", "project"]
+    search_fields = ["item__path", "project__name"]
+
+
+@admin.register(models.Task)
+class TaskAdmin(ReadMostlyAdmin):
+    list_display = ["id", "project", "labeler", "page_size", "state", "created_at", "submitted_at"]
+    list_filter = ["state", "page_size"]
+    list_select_related = ["project", "labeler"]
+    search_fields = ["labeler__email", "project__name"]
+
+
+@admin.register(models.Assignment)
+class AssignmentAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "labeler", "slot", "round", "state", "created_at", "expires_at"]
+    list_filter = ["state"]
+    list_select_related = ["entry__item", "entry__project", "labeler"]
+    search_fields = ["labeler__email", "entry__item__path"]
+    actions = [
+        service_action(
+            _("Release the lease"), lambda request, row: queue.release_assignment(actor=request.user, assignment=row)
+        )
+    ]
+
+
+@admin.register(models.Response)
+class ResponseAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "author", "kind", "outcome", "round", "active_seconds", "submitted_at"]
+    list_filter = ["kind", "outcome"]
+    list_select_related = ["entry__item", "entry__project", "author"]
+    search_fields = ["author__email", "entry__item__path"]
+
+
+@admin.register(models.Annotation)
+class AnnotationAdmin(ReadMostlyAdmin):
+    list_display = ["id", "label_class", "frame", "x", "y", "width", "height", "origin"]
+    list_filter = ["origin"]
+    list_select_related = ["label_class"]
+    search_fields = ["client_id", "label_class__path"]
+
+
+@admin.register(models.Review)
+class ReviewAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "reviewer", "action", "comment", "created_at"]
+    list_filter = ["action"]
+    list_select_related = ["entry__item", "entry__project", "reviewer"]
+    search_fields = ["reviewer__email", "entry__item__path", "comment"]
+
+
+@admin.register(models.Transfer)
+class TransferAdmin(ReadMostlyAdmin):
+    list_display = ["__str__", "project", "format", "item_count", "annotation_count", "size", "created_at"]
+    list_filter = ["format"]
+    list_select_related = ["project", "job"]
+    search_fields = ["file_name", "project__name"]
