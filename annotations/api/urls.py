@@ -1,3 +1,23 @@
-from typing import Any
+"""Addresses of the annotations API, below /api/v1/."""
 
-urlpatterns: list[Any] = []
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from annotations.api import entries, exports, tasks
+
+router = SimpleRouter()
+router.register(r"projects/(?P<project_pk>\d+)/tasks", tasks.ProjectTaskViewSet, "api-project-task")
+router.register(r"projects/(?P<project_pk>\d+)/entries", entries.ProjectEntryViewSet, "api-project-entry")
+router.register(r"projects/(?P<project_pk>\d+)/exports", exports.ProjectExportViewSet, "api-project-export")
+router.register("tasks", tasks.TaskViewSet, "api-task")
+router.register("entries", entries.EntryViewSet, "api-entry")
+router.register("exports", exports.ExportViewSet, "api-export")
+
+urlpatterns = [
+    *router.urls,
+    path(
+        "projects/<int:project_pk>/dashboard/",
+        exports.DashboardViewSet.as_view({"get": "retrieve"}),
+        name="api-project-dashboard",
+    ),
+]

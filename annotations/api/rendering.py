@@ -1,0 +1,103 @@
+"""Rows as the API shows them. Plain functions: a page of nine items is built in one pass over loaded rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from projects.services.renditions import image_url
+
+from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
+from projects.models import Item
+
+
+def task_json(task: Task) -> dict[str, Any]:
+    """A task loaded by `selectors.with_page`."""
+    assignments = list(task.assignments.all())
+    live = [row.expires_at for row in assignments if row.state == Assignment.State.LIVE]
+    return {
+        "id": task.pk,
+        "project": task.project_id,
+        "page_size": task.page_size,
+        "state": task.state,
+        "created_at": task.created_at,
+        "submitted_at": task.submitted_at,
+        "expires_at": min(live) if live else None,
+        "assignments": [_assignment(row, task.labeler_id) for row in assignments],
+    }
+
+
+def _assignment(row: Assignment, labeler_id: int) -> dict[str, Any]:
+    entry = row.entry
+    responses = [one for one in row.responses.all() if one.author_id == labeler_id]
+    rejected = [one for one in entry.reviews.all() if one.action == Review.Action.REJECT]
+    return {
+        "id": row.pk,
+        "position": row.position,
+        "state": row.state,
+        "expires_at": row.expires_at,
+        "round": row.round,
+        "slot": row.slot,
+        "entry": entry.pk,
+        "status": entry.status,
+        "queue": entry.queue,
+        "item": item_json(entry.item),
+        "rejection": {"comment": rejected[0].comment, "at": rejected[0].created_at} if rejected else None,
+        "response": response_json(responses[0]) if responses else None,
+    }
+
+
+def item_json(item: Item) -> dict[str, Any]:
+    """Facts about a file that a labeler may know, and where its pictures are."""
+    return {
+        "id": item.pk,
+        "path": item.path,
+        "name": item.name,
+        "width": item.width,
+        "height": item.height,
+        "frames": item.frames,
+        "is_dicom": item.is_dicom,
+        "facts": item.facts,
+        "image_url": image_url(item),
+        "thumbnail_url": image_url(item, max_side=256),
+    }
+
+
+def response_json(response: Response) -> dict[str, Any]:
+    """An answer with its annotations, in drawing order."""
+    return {
+        "id": response.pk,
+        "kind": response.kind,
+        "outcome": response.outcome,
+        "skip_reason": response.skip_reason,
+        "submitted_at": response.submitted_at,
+        "active_seconds": response.active_seconds,
+        "annotations": [annotation_json(one) for one in response.annotations.all()],
+    }
+
+
+def annotation_json(one: Annotation) -> dict[str, Any]:
+    """One class or object; geometry in pixels of the image as a person sees it."""
+    found: dict[str, Any] = {"id": str(one.client_id), "label_class": one.label_class_id, "frame": one.frame}
+    if one.polygon:
+        found["polygon"] = one.polygon
+    elif one.width is not None:
+        found["box"] = {"x": one.x, "y": one.y, "width": one.width, "height": one.height}
+    return found
+
+
+def entry_json(entry: QueueEntry, annotations: list[Annotation]) -> dict[str, Any]:
+    """An entry of the data tab, loaded by `selectors.entries`, with the annotations that count."""
+    response = entry.final_response
+    author = response.author if response else None
+    return {
+        "id": entry.pk,
+        "status": entry.status,
+        "queue": entry.queue,
+        "round": entry.round,
+        "approved": entry.approved,
+        "labeled_at": entry.labeled_at,
+        "item": item_json(entry.item),
+        "labeler": {"id": author.pk, "name": author.name} if author else None,
+        "skip_reason": response.skip_reason if response else "",
+        "annotations": [annotation_json(one) for one in annotations],
+    }

@@ -1,0 +1,159 @@
+"""Labeling through the API: get a page, keep it, submit it, give it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response as Reply
+
+from annotations import selectors
+from annotations.api.rendering import task_json
+from annotations.models import Response, Task
+from annotations.services import queue, submission
+from annotations.services.answers import Answer, parse_annotation
+from labeling_site.core.api import ScopedViewSet, remember_reply
+from projects.models import Project
+
+
+class NextTaskSerializer(serializers.Serializer[Any]):
+    page_size = serializers.IntegerField(default=1, help_text="1, 4, 6 or 9; always 1 for boxes and polygons.")
+
+
+class PointsSerializer(serializers.Serializer[Any]):
+    outer = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+    holes = serializers.ListField(
+        child=serializers.ListField(child=serializers.ListField(child=serializers.FloatField())), required=False
+    )
+
+
+class PolygonSerializer(serializers.Serializer[Any]):
+    parts = PointsSerializer(many=True)
+
+
+class BoxSerializer(serializers.Serializer[Any]):
+    x = serializers.FloatField()
+    y = serializers.FloatField()
+    width = serializers.FloatField()
+    height = serializers.FloatField()
+
+
+class AnnotationSerializer(serializers.Serializer[Any]):
+    """For the schema; shapes are read by annotations.geometry, which names the field that is wrong."""
+
+    id = serializers.UUIDField(required=False)
+    label_class = serializers.IntegerField()
+    frame = serializers.IntegerField(default=0)
+    box = BoxSerializer(required=False)
+    polygon = PolygonSerializer(required=False)
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    assignment = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=Response.Outcome.choices, default=Response.Outcome.LABELED)
+    skip_reason = serializers.CharField(max_length=300, allow_blank=True, default="")
+    annotations = serializers.ListField(child=serializers.DictField(), default=list)
+    active_seconds = serializers.FloatField(min_value=0, default=0)
+
+
+class SubmitSerializer(serializers.Serializer[Any]):
+    operation_id = serializers.UUIDField(help_text="Made by the client; the same one sent twice is one submit.")
+    answers = AnswerSerializer(many=True)
+
+
+def handed_out(given: queue.HandOut) -> dict[str, Any]:
+    """{"task", "remaining", "reason"}: the reply to a request for work."""
+    task = selectors.with_page(Task.objects.filter(pk=given.task.pk)).get() if given.task else None
+    return {"task": task_json(task) if task else None, "remaining": given.remaining, "reason": given.reason}
+
+
+class ProjectTaskViewSet(ScopedViewSet):
+    """POST hands out the next page; GET lists one's own pages, newest first."""
+
+    queryset = Task.objects.none()
+    serializer_class = NextTaskSerializer
+
+    def project(self) -> Project:
+        return get_object_or_404(
+            Project.objects.visible_to(self.request.user).select_related("workspace"), pk=self.kwargs["project_pk"]
+        )
+
+    def scoped(self) -> QuerySet[Task]:
+        return selectors.tasks_of(self.request.user, self.project())
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def list(self, request: Request, project_pk: str) -> Reply:
+        rows = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response([task_json(task) for task in rows])
+
+    @extend_schema(request=NextTaskSerializer, responses=OpenApiTypes.OBJECT)
+    def create(self, request: Request, project_pk: str) -> Reply:
+        size = self.validated(NextTaskSerializer)["page_size"]
+
+        def respond() -> Reply:
+            given = queue.next_task(actor=request.user, project=self.project(), page_size=size)
+            code = status.HTTP_201_CREATED if given.task else status.HTTP_200_OK
+            return Reply(handed_out(given), status=code)
+
+        return remember_reply(request, respond)
+
+
+class TaskViewSet(ScopedViewSet):
+    """One page of one's own."""
+
+    queryset = Task.objects.none()
+    serializer_class = SubmitSerializer
+
+    def scoped(self) -> QuerySet[Task]:
+        mine = Task.objects.visible_to(self.request.user).filter(
+            labeler=self.request.user, project__in=Project.objects.visible_to(self.request.user)
+        )
+        return selectors.with_page(mine)
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def retrieve(self, request: Request, pk: str) -> Reply:
+        return Reply(task_json(self.get_object()))
+
+    @extend_schema(request=SubmitSerializer, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def submit(self, request: Request, pk: str) -> Reply:
+        """Stores the answers; those that could not be taken are listed under "refused" with a reason each."""
+        data = self.validated(SubmitSerializer)
+        task = self.get_object()
+        answers = [
+            Answer(
+                assignment_id=answer["assignment"],
+                outcome=answer["outcome"],
+                skip_reason=answer["skip_reason"],
+                active_seconds=answer["active_seconds"],
+                annotations=[
+                    parse_annotation(one, f"answers[{index}].annotations[{at}]")
+                    for at, one in enumerate(answer["annotations"])
+                ],
+            )
+            for index, answer in enumerate(data["answers"])
+        ]
+        done = submission.submit_task(actor=request.user, task=task, operation_id=data["operation_id"], answers=answers)
+        refused = [{"assignment": one.assignment_id, "code": one.code, "detail": one.detail} for one in done.refused]
+        page = self.get_queryset().get(pk=task.pk)
+        return Reply({"task": task_json(page), "remaining": queue.remaining(task.project), "refused": refused})
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def heartbeat(self, request: Request, pk: str) -> Reply:
+        """Keeps the leases of the page for another ten minutes."""
+        queue.heartbeat(actor=request.user, task=self.get_object())
+        return Reply(task_json(self.get_object()))
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Reply:
+        """Gives the page back unanswered."""
+        queue.release_task(actor=request.user, task=self.get_object())
+        return Reply(task_json(self.get_object()))
