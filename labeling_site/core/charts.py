@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class Segment(NamedTuple):
-    """One part of a whole. `css` names its colour: seg-done, seg-skipped, seg-review, seg-open or class-0 … class-11."""
+    """One part of a whole. `css` names its colour: seg-done, seg-skipped, seg-review, seg-open, class-0 … class-11."""
 
     label: Any
     count: int

@@ -120,7 +120,7 @@ export class Shortcuts {
     if (key === null) return;
     // Enter and space press the button that has the focus; arrows move sliders and radios.
     if ((key === "enter" || key === " ") && event.target.closest?.("button, a, summary, input")) return;
-    if (key.includes("arrow") && event.target.closest?.("input, summary, [role=toolbar] button")) return;
+    if (key.includes("arrow") && event.target.closest?.("input, summary")) return;
     if (this.#start(key, event)) event.preventDefault();
   }
 

@@ -1,0 +1,97 @@
+// U: add or remove points of the selected polygon. A click on an edge adds one, a click on a point takes it away, a drag
+// moves it.
+
+import { insertVertex, moveVertex, removeVertex } from "../geometry.js";
+import { annotationAt, edgeAt, vertexAt } from "../hit.js";
+import { drawPoint } from "../render.js";
+
+const REACH = 9;
+const DRAG_FROM = 3;
+
+export class PointsTool {
+  name = "points";
+
+  constructor(desk) {
+    this.desk = desk;
+    this.drag = null;
+    this.hover = null;
+  }
+
+  get cursor() {
+    return this.hover?.vertex ? "pointer" : this.hover?.edge ? "copy" : "default";
+  }
+
+  #under(point) {
+    const one = this.desk.store.selection;
+    if (!one?.polygon || !this.desk.store.canEdit(one.id)) return null;
+    const reach = this.desk.stage.reach(REACH);
+    const vertex = vertexAt(one.polygon, point, reach);
+    if (vertex) return { one, vertex };
+    const edge = edgeAt(one.polygon, point, reach);
+    return edge && { one, edge };
+  }
+
+  down(point) {
+    const { store, stage } = this.desk;
+    const under = this.#under(point);
+    if (!under) {
+      const one = annotationAt(store.visible, point, stage.reach(REACH));
+      store.select(one?.id ?? null);
+      if (one && !store.canEdit(one.id)) this.desk.tell("is_locked");
+      return;
+    }
+    if (under.edge) {
+      const polygon = insertVertex(under.one.polygon, under.edge, under.edge.point, store.size);
+      const one = { ...under.one, polygon };
+      this.drag = { one, vertex: { ...under.edge, index: under.edge.index + 1 }, from: point, isNew: true, dragged: false };
+      this.desk.preview = one;
+    } else this.drag = { ...under, from: point, isNew: false, dragged: false };
+    stage.paint("shapes", "overlay");
+  }
+
+  move(point) {
+    if (!this.drag) {
+      this.hover = this.#under(point);
+      return;
+    }
+    const { one, vertex, from } = this.drag;
+    this.drag.dragged ||= Math.hypot(point[0] - from[0], point[1] - from[1]) >= this.desk.stage.reach(DRAG_FROM);
+    if (!this.drag.dragged) return;
+    const polygon = moveVertex(one.polygon, vertex, point, this.desk.store.size);
+    if (polygon) this.desk.preview = { ...one, polygon };
+    this.desk.stage.paint("shapes", "overlay");
+  }
+
+  up() {
+    if (!this.drag) return;
+    const { drag, desk } = this;
+    const { preview } = desk;
+    this.cancel();
+    if (preview) {
+      desk.store.replace([preview]);
+      return;
+    }
+    if (drag.dragged) return;
+    const polygon = removeVertex(drag.one.polygon, drag.vertex);
+    if (polygon) desk.store.replace([{ ...drag.one, polygon }]);
+    else desk.tell("needs_points");
+  }
+
+  cancel() {
+    const was = this.drag !== null;
+    this.drag = null;
+    this.hover = null;
+    this.desk.preview = null;
+    this.desk.stage.paint("shapes", "overlay");
+    return was;
+  }
+
+  draw(context) {
+    if (this.drag || !this.hover) return;
+    const { viewport } = this.desk.stage;
+    const { one, vertex, edge } = this.hover;
+    const part = vertex && one.polygon.parts[vertex.part];
+    const point = edge ? edge.point : (vertex.hole < 0 ? part.outer : part.holes[vertex.hole])[vertex.index];
+    drawPoint(context, viewport.toScreen(point), this.desk.colour, edge ? 4.5 : 6);
+  }
+}

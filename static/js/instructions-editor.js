@@ -1,0 +1,137 @@
+// <rich-text><textarea name="instructions">…</textarea><template>toolbar</template></rich-text>
+//
+// A small editor of formatted text over a textarea, which stays what the form sends and what people without JavaScript
+// see. Only the elements of ALLOWED ever get in; the server cleans again with the same list
+// (projects/services/instructions). Alignment is a class, because the page's policy refuses inline styles.
+
+const ALLOWED = new Set(["P", "BR", "B", "STRONG", "I", "EM", "U", "H2", "H3", "UL", "OL", "LI", "BLOCKQUOTE", "A", "CODE", "PRE", "HR"]);
+const BLOCKS = new Set(["P", "H2", "H3", "BLOCKQUOTE", "LI", "PRE"]);
+const DROPPED = new Set(["SCRIPT", "STYLE", "TEMPLATE", "IFRAME", "OBJECT", "HEAD", "TITLE", "META", "LINK"]);
+const RENAMED = { DIV: "P", H1: "H2", H4: "H3", H5: "H3", H6: "H3" };
+const ALIGNMENTS = ["align-left", "align-center", "align-right"];
+const SIZES = ["P", "H3", "H2"]; // smaller to bigger
+
+/** A fragment of this document that holds `html` with allowed elements and attributes only. */
+export function cleaned(html) {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  const fragment = document.createDocumentFragment();
+  copyChildren(parsed.body, fragment);
+  return fragment;
+}
+
+function copyChildren(from, to) {
+  for (const node of from.childNodes) {
+    if (node.nodeType === Node.TEXT_NODE) to.append(node.nodeValue);
+    if (node.nodeType !== Node.ELEMENT_NODE || DROPPED.has(node.nodeName)) continue;
+    const name = RENAMED[node.nodeName] ?? node.nodeName;
+    if (!ALLOWED.has(name)) {
+      copyChildren(node, to);
+      continue;
+    }
+    const copy = document.createElement(name);
+    const align = ALIGNMENTS.find((one) => node.classList.contains(one) || one === `align-${node.style.textAlign || node.align}`);
+    if (align && align !== "align-left" && BLOCKS.has(name)) copy.className = align;
+    if (name === "A" && /^(https?:|mailto:)/i.test(node.getAttribute("href") ?? "")) copy.setAttribute("href", node.getAttribute("href"));
+    copyChildren(node, copy);
+    to.append(copy);
+  }
+}
+
+class RichText extends HTMLElement {
+  connectedCallback() {
+    if (this.area) return;
+    this.source = this.querySelector("textarea");
+    const box = document.importNode(this.querySelector("template").content.firstElementChild, true);
+    this.area = box.querySelector("[data-area]");
+    this.toolbar = box.querySelector('[role="toolbar"]');
+    this.area.contentEditable = "true";
+    this.area.setAttribute("aria-label", this.querySelector(`label[for="${this.source.id}"]`)?.textContent.trim() ?? "");
+    this.source.after(box);
+    this.source.hidden = true;
+    document.execCommand("defaultParagraphSeparator", false, "p");
+    // A press must not take the selection away from the text.
+    this.toolbar.addEventListener("mousedown", (event) => event.preventDefault());
+    this.toolbar.addEventListener("click", (event) => this.command(event.target.closest("[data-command]")?.dataset.command));
+    this.toolbar.addEventListener("keydown", (event) => this.steer(event));
+    this.area.addEventListener("input", () => this.store());
+    this.area.addEventListener("paste", (event) => this.pasted(event));
+    this.area.addEventListener("drop", (event) => event.dataTransfer?.files.length && event.preventDefault());
+    document.addEventListener("selectionchange", () => this.showState());
+    this.load();
+  }
+
+  /** Shows what the textarea holds. */
+  load() {
+    this.area.replaceChildren(cleaned(this.source.value));
+  }
+
+  store() {
+    const copy = document.createElement("div");
+    copy.append(cleaned(this.area.innerHTML));
+    this.source.value = copy.textContent.trim() || copy.querySelector("hr") ? copy.innerHTML : "";
+    if (!this.source.value && !this.area.textContent.trim() && !this.area.querySelector("li")) this.area.replaceChildren();
+    this.source.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  pasted(event) {
+    event.preventDefault();
+    const html = event.clipboardData.getData("text/html");
+    if (!html) {
+      document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
+    } else {
+      const holder = document.createElement("div");
+      holder.append(cleaned(html));
+      // insertHTML keeps undo working; what it inserts was built from the allow-list above.
+      document.execCommand("insertHTML", false, holder.innerHTML);
+    }
+    this.store();
+  }
+
+  blocks() {
+    const selection = getSelection();
+    if (!selection.rangeCount || !this.area.contains(selection.anchorNode)) return [];
+    const range = selection.getRangeAt(0);
+    const all = [...this.area.querySelectorAll([...BLOCKS].join(","))].filter((one) => range.intersectsNode(one));
+    return all.filter((one) => !all.some((other) => other !== one && one.contains(other)));
+  }
+
+  command(name) {
+    if (!name) return;
+    this.area.focus();
+    if (!this.blocks().length) document.execCommand("formatBlock", false, "p");
+    if (name === "bigger" || name === "smaller") {
+      const now = Math.max(0, SIZES.indexOf(this.blocks()[0]?.nodeName));
+      const next = Math.min(SIZES.length - 1, Math.max(0, now + (name === "bigger" ? 1 : -1)));
+      document.execCommand("formatBlock", false, SIZES[next].toLowerCase());
+    } else if (name.startsWith("align-")) {
+      for (const block of this.blocks()) {
+        block.classList.remove(...ALIGNMENTS);
+        if (name !== "align-left") block.classList.add(name);
+        if (!block.className) block.removeAttribute("class");
+      }
+    } else document.execCommand(name);
+    this.store();
+    this.showState();
+  }
+
+  showState() {
+    if (!this.area.contains(getSelection().anchorNode)) return;
+    for (const name of ["bold", "italic", "underline", "insertUnorderedList", "insertOrderedList"]) {
+      this.toolbar.querySelector(`[data-command="${name}"]`)?.setAttribute("aria-pressed", String(document.queryCommandState(name)));
+    }
+  }
+
+  /** Arrow keys move along the toolbar, which is one stop for Tab. */
+  steer(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const buttons = [...this.toolbar.querySelectorAll("button")];
+    const at = buttons.indexOf(document.activeElement);
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  }
+}
+
+customElements.define("rich-text", RichText);
