@@ -6,7 +6,6 @@ watchdog even when this process is killed outright.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -14,10 +13,9 @@ import subprocess
 import sys
 import time
 from types import FrameType
-from urllib.parse import urlsplit
 
 from labeling_site.core import env
-from labeling_site.running import broker_server, preflight
+from labeling_site.running import broker_server, health, preflight
 from labeling_site.running.preflight import Trouble
 from labeling_site.running.processes import ROOT, Child, LogFile, Watchdog
 
@@ -88,6 +86,9 @@ class Supervisor:
                 self._pause(0.2)
         except Stopped:
             self.say("Tessera: stopping …")
+        except Trouble as trouble:
+            self._log.write(f"Tessera: {trouble}\n".encode())
+            raise
         finally:
             for child in reversed(self.children):
                 child.stop(lambda: self.requests_to_stop > 1)
@@ -183,7 +184,6 @@ class Supervisor:
         self._child("worker", worker, watchdog)
 
     def _wait_for_first_answer(self) -> None:
-        host = urlsplit(self.public_url).netloc
         end = time.monotonic() + FIRST_ANSWER_SECONDS
         answer = "nothing"
         while answer != "200":
@@ -191,14 +191,7 @@ class Supervisor:
                 raise Trouble(f"The site answers its health check with {answer}. See {self.home / 'logs' / 'web.log'}.")
             self._pause(0.05)
             local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  read, not bound
-            line = http.client.HTTPConnection(local, self.port, timeout=2)
-            try:
-                line.request("GET", "/healthz", headers={"Host": host})
-                answer = str(line.getresponse().status)
-            except (OSError, http.client.HTTPException) as error:
-                answer = f"nothing ({error})"
-            finally:
-                line.close()
+            answer = health.answer(local, self.port, self.public_url)
 
     def _welcome(self, link: str | None) -> None:
         self.say(f"Tessera is running at {self.public_url}")

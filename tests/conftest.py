@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import settings as test_settings
 from tests.support import running
 
 # In CI a test that skips is a test that failed, except for these reasons.
@@ -45,11 +43,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for name, reason in config.stash[_skips]:
         terminalreporter.write_line(f"skipped for a reason that CI does not accept: {name}: {reason}", red=True)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if test_settings.MADE_HOME:
-        shutil.rmtree(test_settings.TEST_HOME, ignore_errors=True)
 
 
 # --- Around every test -----------------------------------------------------------------------------------------------

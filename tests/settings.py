@@ -4,7 +4,9 @@ A database or broker other than the embedded ones is taken only from TESSERA_TES
 TESSERA_TEST_REDIS_URL, never from the variables a running site reads: tests flush what they use.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,15 @@ from pathlib import Path
 MADE_HOME = "TESSERA_TEST_HOME" not in os.environ
 TEST_HOME = Path(os.environ["TESSERA_TEST_HOME"] if not MADE_HOME else tempfile.mkdtemp(prefix="tessera-test-"))
 os.environ["TESSERA_TEST_HOME"] = str(TEST_HOME)
+
+
+def _remove_home(maker: int = os.getpid()) -> None:
+    if os.getpid() == maker:  # a forked child leaves its parent's folder alone
+        shutil.rmtree(TEST_HOME, ignore_errors=True)
+
+
+if MADE_HOME:
+    atexit.register(_remove_home)
 _home = TEST_HOME / os.environ.get("PYTEST_XDIST_WORKER", "main")
 for _folder in ("db", "run", "media", "static", "valkey"):
     (_home / _folder).mkdir(parents=True, exist_ok=True, mode=0o700)
