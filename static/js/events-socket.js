@@ -85,6 +85,8 @@ class EventsSocket {
   lost(socket, code) {
     if (socket !== this.socket) return;
     this.socket = null;
+    // A topic without versions cannot say what was missed meanwhile: ask again when the line is back.
+    for (const entry of this.topics.values()) if (entry.version === 0) entry.version = null;
     clearTimeout(this.silenceTimer);
     socket.close();
     this.isSignedOut = code === SIGNED_OUT;
@@ -96,8 +98,10 @@ class EventsSocket {
   }
 
   setUp(isUp) {
-    this.isUp = isUp;
     document.documentElement.dataset.live = isUp ? "on" : "off";
+    // Each failed attempt says "down" again; only a change is news, or every attempt would put the polls off.
+    if (isUp === this.isUp) return;
+    this.isUp = isUp;
     for (const listener of this.stateListeners) listener(isUp);
   }
 }
