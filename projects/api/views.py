@@ -1,0 +1,41 @@
+"""What the viewsets of this app share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework.request import Request
+
+from labeling_site.core.api import ScopedViewSet
+from projects import access
+from projects.access import Capability
+from projects.models import Workspace
+
+
+def my_workspace(request: Request, pk: Any) -> Workspace:
+    """A workspace of the user by its number; 404 for all others."""
+    found: Workspace = get_object_or_404(Workspace.objects.visible_to(request.user), pk=pk)
+    return found
+
+
+def workspaces_where(request: Request, capability: Capability) -> list[int]:
+    """Numbers of the workspaces in which the user holds a capability."""
+    mine = Workspace.objects.visible_to(request.user)
+    return [workspace.pk for workspace in mine if access.may(request.user, capability, workspace)]
+
+
+def by_workspace(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+    """The filter ?workspace=7."""
+    return rows.filter(workspace_id=int(value)) if value.isdecimal() and len(value) < 19 else rows.none()
+
+
+class InWorkspace(ScopedViewSet):
+    """Nested under /workspaces/<id>/: rows of one workspace that the user belongs to."""
+
+    def workspace(self) -> Workspace:
+        return my_workspace(self.request, self.kwargs["workspace_pk"])
+
+    def scoped(self) -> Any:
+        return self.queryset.model.objects.visible_to(self.request.user).filter(workspace=self.workspace())  # type: ignore[union-attr]
