@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +13,11 @@ from projects.models.datastore import Datastore
 from projects.models.scoped import ScopedQuerySet
 from projects.models.user import User
 from projects.models.workspace import Workspace
+
+
+class DatasetQuerySet(ScopedQuerySet):
+    def visible_to(self, user: Any) -> DatasetQuerySet:
+        return super().visible_to(user).filter(deleted_at=None)
 
 
 class Dataset(TimestampedModel):
@@ -29,7 +36,7 @@ class Dataset(TimestampedModel):
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = DatasetQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dataset")

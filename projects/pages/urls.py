@@ -1,3 +1,9 @@
-from typing import Any
+"""Addresses of the pages of this app."""
 
-urlpatterns: list[Any] = []
+from django.urls import path
+
+from projects.pages import media
+
+urlpatterns = [
+    path("items/<int:item_id>/image/", media.item_image, name="item-image"),
+]

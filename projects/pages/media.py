@@ -1,0 +1,89 @@
+"""The image of an item, as the labeling page, the data tab and API clients show it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import AuthenticationFailed
+
+from labeling_site.core import errors
+from projects.api.authentication import ApiKeyAuthentication
+from projects.models import Item
+from projects.services import renditions
+
+FOR_EVER = "private, max-age=31536000, immutable"
+ASK_AGAIN = "private, no-cache"
+
+
+def item_image_url(item: Item, *, max_side: int = renditions.DEFAULT_SIDE, frame: int = 0) -> str:
+    """The address of the item's image; it changes with the file, so browsers may keep what they got for ever."""
+    query: dict[str, Any] = {"max_side": renditions.snap(max_side), "v": renditions.version_of(item)}
+    if frame:
+        query["frame"] = frame
+    return f"{reverse('item-image', args=[item.pk])}?{urlencode(query)}"
+
+
+def _number(request: HttpRequest, name: str, default: int, most: int) -> int:
+    text = request.GET.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) > most:
+        raise errors.Invalid(_("%(name)s has to be a whole number up to %(most)d.") % {"name": name, "most": most})
+    return int(text)
+
+
+def _window(request: HttpRequest) -> tuple[float, float] | None:
+    text = request.GET.get("window", "")
+    if not text:
+        return None
+    found = re.fullmatch(r"(-?[0-9]{1,7}(?:\.[0-9]{1,4})?),([0-9]{1,7}(?:\.[0-9]{1,4})?)", text)
+    if not found:
+        raise errors.Invalid(_("window is a centre and a width, as in 40,400."))
+    return float(found[1]), float(found[2])
+
+
+def _viewer(request: HttpRequest) -> Any:
+    """The person signed in, or the one behind an API key, so that programs may fetch images too."""
+    if request.user.is_authenticated or "Authorization" not in request.headers:
+        return request.user
+    try:
+        found = ApiKeyAuthentication().authenticate(request)
+    except AuthenticationFailed as error:
+        raise errors.SignInNeeded(str(error.detail), way_out=_("Send a valid API key.")) from error
+    return found[0] if found else request.user
+
+
+@require_safe
+def item_image(request: HttpRequest, item_id: int) -> HttpResponse:
+    """A re-encoded JPEG or PNG of an item that this person may see: ?max_side=2048&frame=0&window=40,400&v=…"""
+    items = Item.objects.visible_to(_viewer(request)).select_related("dataset_version__dataset__datastore")
+    item = items.filter(pk=item_id).first()
+    if item is None:
+        raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
+    asked: dict[str, Any] = {
+        "max_side": max(1, _number(request, "max_side", renditions.DEFAULT_SIDE, 65535)),
+        "frame": _number(request, "frame", 0, 9_999_999),
+        "window": _window(request),
+    }
+    etag = f'"{renditions.key_of(item, **asked)}"'
+    response: HttpResponse
+    if etag in request.headers.get("If-None-Match", ""):
+        response = HttpResponseNotModified()
+    else:
+        drawn = renditions.rendition(item, **asked)
+        response = HttpResponse(drawn.content, content_type=drawn.content_type)
+        suffix = "png" if drawn.content_type == "image/png" else "jpg"
+        response["Content-Disposition"] = f'inline; filename="item-{item.pk}.{suffix}"'
+    response["ETag"] = etag
+    response["Cache-Control"] = FOR_EVER if request.GET.get("v") == renditions.version_of(item) else ASK_AGAIN
+    response["Vary"] = "Cookie, Authorization"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

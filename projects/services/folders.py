@@ -1,0 +1,267 @@
+"""A folder of this machine as a source of files: globs, walking in byte order, and opening without leaving it."""
+
+# ruff: noqa: PTH  names of files are bytes here, because not all of them are text, and pathlib knows text only
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from django.utils.translation import gettext as _
+
+from labeling_site.core import errors
+
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file as the listing shows it. `path` is relative to the root, with `/`, and may hold surrogate escapes.
+
+    `refusal` is a sentence where the file must not be opened at all, such as a link that leads out of the folder.
+    """
+
+    path: str
+    size: int
+    fingerprint: str
+    refusal: str = ""
+
+    @property
+    def order(self) -> bytes:
+        """What "first" goes by: the bytes of the path."""
+        return os.fsencode(self.path)
+
+
+def readable(path: str) -> str:
+    """The path as text that every database and page can hold: bytes that are no UTF-8 are shown as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+# --- Globs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Glob:
+    """A path inside a datastore, compiled: the folder to begin in, and what must match from there on.
+
+    `photos/` and `photos/**` mean every file below photos, `**/*.*` every file below the root, `photos/*.jpg` those
+    directly in it, `**/*.jpg` at any depth. `*` and `?` stay inside one name; brackets are ordinary characters; an
+    extension is compared without regard to case. `/` or nothing at all means every file.
+    """
+
+    base: str
+    pattern: re.Pattern[bytes] | None
+
+    def matches(self, path: bytes) -> bool:
+        return self.pattern is None or self.pattern.fullmatch(path) is not None
+
+
+def clean_path(path: str) -> str:
+    """A relative path in its one spelling. Refuses what could lead elsewhere: `..`, backslashes, control characters."""
+    parts = [part for part in path.strip().split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise errors.Invalid(_("A path may not hold “..”."), way_out=_("Write it from the datastore's own folder on."))
+    if "\\" in path:
+        raise errors.Invalid(_("A path may not hold a backslash."), way_out=_("Write folders with “/” between them."))
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path):
+        raise errors.Invalid(_("A path may not hold control characters."))
+    if len(path) > 1000:
+        raise errors.Invalid(_("A path may have 1,000 characters at most."))
+    return "/".join(parts)
+
+
+def parse_glob(path: str) -> Glob:
+    """Reads a path as people type it. Raises Invalid for one that is not safe or not understood."""
+    parts = clean_path(path).split("/")
+    if parts == [""]:
+        return Glob("", None)
+    wild = next((index for index, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
+    base = "/".join(parts[:wild])
+    rest = parts[wild:]
+    if any("**" in part and part != "**" for part in rest):
+        raise errors.Invalid(
+            _("“**” has to stand alone between two slashes."), way_out=_("Write photos/** or photos/**/*.jpg.")
+        )
+    if not rest or rest in (["**"], ["**", "*.*"], ["**", "*"]):
+        return Glob(base, None)
+    expression = re.escape(base.encode() + b"/") if base else b""
+    for index, part in enumerate(rest):
+        is_last = index == len(rest) - 1
+        if part == "**":
+            expression += b".+" if is_last else b"(?:[^/]+/)*"
+        else:
+            expression += _name_expression(part, is_last) + (b"" if is_last else b"/")
+    return Glob(base, re.compile(expression, re.DOTALL))
+
+
+def _name_expression(part: str, is_file: bool) -> bytes:
+    if is_file and part == "*.*":
+        return b"[^/]+"
+    stem, dot, extension = part.rpartition(".") if is_file else (part, "", "")
+    if not dot:
+        stem, extension = part, ""
+    # "?" is one character, which in UTF-8 is a first byte and any continuation bytes; other bytes count singly.
+    one = rb"(?:[\xc0-\xf7][\x80-\xbf]+|[^/])"
+
+    def translate(text: str) -> bytes:
+        runs = re.sub(r"\*+", "*", text).encode()
+        return b"".join({42: b"[^/]*", 63: one}.get(byte, re.escape(bytes([byte]))) for byte in runs)
+
+    return translate(stem) + (b"(?i:" + re.escape(dot.encode()) + translate(extension) + b")" if dot else b"")
+
+
+# --- Walking ---------------------------------------------------------------------------------------------------------
+
+
+def walk(root: Path, glob: Glob, *, after: bytes = b"") -> Iterator[FileFacts]:
+    """Files below `root` that match, in byte order of their paths, from behind the path `after` on.
+
+    Memory is that of one folder's names per level. Links to files inside the root are files; links that lead out of
+    it and links to folders come with a refusal; pipes, sockets and devices likewise. A folder that cannot be read is
+    one entry with a refusal. Raises NotFound when the folder to begin in is not there.
+    """
+    top = os.fsencode(root)
+    start = os.path.join(top, os.fsencode(glob.base)) if glob.base else top
+    real_top = os.path.realpath(top)
+    if not _is_inside(real_top, os.path.realpath(start)):
+        raise errors.NotFound(_("The path “%s” leads out of the datastore.") % glob.base)
+    prefix = os.fsencode(glob.base)
+    if os.path.isfile(start):
+        if prefix > after:
+            yield _facts(real_top, start, prefix)
+        return
+    if not os.path.isdir(start):
+        raise errors.NotFound(
+            _("There is no folder “%s” in this datastore.") % (glob.base or root.name),
+            way_out=_("Check the path, and that the disk it lives on is there."),
+        )
+    yield from _walk_folder(real_top, start, prefix + b"/" if prefix else b"", glob, after, 0)
+
+
+def _walk_folder(top: bytes, folder: bytes, prefix: bytes, glob: Glob, after: bytes, depth: int) -> Iterator[FileFacts]:
+    try:
+        with os.scandir(folder) as entries:
+            # A folder sorts as its name with a slash behind it: so a depth-first walk meets paths in byte order.
+            names = sorted(
+                entry.name + b"/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries
+            )
+    except OSError as error:
+        sentence = _("This folder cannot be read: %s.") % (error.strerror or "?")
+        if depth == 0:
+            raise errors.Conflict(sentence, way_out=_("Give the site's user the right to read it.")) from error
+        if prefix > after:
+            yield FileFacts(os.fsdecode(prefix), 0, "", sentence)
+        return
+    first = 0
+    if after.startswith(prefix):
+        # Everything before the cursor's own component is done; that component may be a folder done only in part.
+        component = after[len(prefix) :].partition(b"/")
+        first = bisect_left(names, component[0] + component[1])
+    for name in names[first:]:
+        path = prefix + name
+        if name.endswith(b"/"):
+            if depth >= MAX_DEPTH:
+                yield FileFacts(os.fsdecode(path), 0, "", _("Folders are nested too deeply here."))
+            else:
+                yield from _walk_folder(top, os.path.join(folder, name[:-1]), path, glob, after, depth + 1)
+        elif path > after and glob.matches(path):
+            yield _facts(top, os.path.join(folder, name), path)
+
+
+def count(root: Path, glob: Glob) -> int:
+    """How many entries `walk` will yield, without looking at any file itself."""
+    return sum(1 for _path in _paths(os.fsencode(root), glob))
+
+
+def _paths(top: bytes, glob: Glob) -> Iterator[bytes]:
+    base = os.fsencode(glob.base)
+    start = os.path.join(top, base) if base else top
+    if os.path.isfile(start):
+        yield base
+        return
+    pending = [(start, base + b"/" if base else b"", 0)]
+    while pending:
+        folder, prefix, depth = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        if glob.matches(prefix + entry.name):
+                            yield prefix + entry.name
+                    elif depth >= MAX_DEPTH:
+                        yield prefix + entry.name
+                    else:
+                        pending.append((entry.path, prefix + entry.name + b"/", depth + 1))
+        except OSError:
+            yield prefix  # walk() reports it as one unreadable entry
+
+
+def _facts(top: bytes, file: bytes, path: bytes) -> FileFacts:
+    name = os.fsdecode(path)
+    try:
+        info = os.lstat(file)
+        if stat.S_ISLNK(info.st_mode):
+            if not _is_inside(top, os.path.realpath(file)):
+                return FileFacts(name, 0, "", _("This is a link that leads out of the datastore."))
+            info = os.stat(file)
+            if stat.S_ISDIR(info.st_mode):
+                return FileFacts(name, 0, "", _("This is a link to a folder; links to folders are not followed."))
+    except OSError as error:
+        return FileFacts(name, 0, "", _("This file cannot be read: %s.") % (error.strerror or "?"))
+    if not stat.S_ISREG(info.st_mode):
+        return FileFacts(name, 0, "", _("This is no ordinary file."))
+    return FileFacts(name, info.st_size, f"{info.st_mtime_ns:x}-{info.st_size:x}")
+
+
+def _is_inside(top: bytes, path: bytes) -> bool:
+    return path == top or path.startswith(top.rstrip(b"/") + b"/")
+
+
+# --- Opening ---------------------------------------------------------------------------------------------------------
+
+
+def open_inside(root: Path, path: str) -> BinaryIO:
+    """Opens a file below `root` for reading. Raises NotFound when it is gone, or not below `root` after all links.
+
+    Every component is opened without following links, so that nobody can swap a folder for a link between the check
+    and the opening; a link to a file is resolved first and its target opened in the same way.
+    """
+    gone = errors.NotFound(
+        _("The file “%s” is no longer in its datastore.") % readable(path),
+        way_out=_("Bring it back, or ask an owner of the workspace to look at the datastore."),
+    )
+    name = os.fsencode(path)
+    if not name or name.startswith(b"/") or b"\0" in name or b".." in name.split(b"/"):
+        raise gone
+    top = os.path.realpath(os.fsencode(root))
+    try:
+        real = os.path.realpath(os.path.join(top, name))
+        if not _is_inside(top, real) or real == top:
+            raise gone
+        descriptor = _open_without_links(top, real[len(top.rstrip(b"/")) + 1 :].split(b"/"))
+    except OSError as error:
+        raise gone from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise gone
+    return os.fdopen(descriptor, "rb")
+
+
+def _open_without_links(top: bytes, parts: list[bytes]) -> int:
+    folder = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        # Without O_NONBLOCK a pipe put in the file's place would hold us for ever.
+        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
