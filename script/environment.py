@@ -96,7 +96,7 @@ def is_ready(kind):
     return venv_python().exists() and read_stamp().get(kind) == fingerprint(*requirement_files(kind))
 
 
-def run_logged(command, what):
+def run_logged(command, what, **env):
     """Runs a set-up command with its output in .venv/setup.log; Trouble carries the last line that says why."""
     log = VENV / "setup.log"
     with log.open("ab") as output:
@@ -107,6 +107,7 @@ def run_logged(command, what):
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             cwd=str(ROOT),
+            env=dict(os.environ, **env),
             check=False,
         ).returncode
     if code == 0:
@@ -117,9 +118,8 @@ def run_logged(command, what):
     if "No space left on device" in text:
         raise Trouble(f"The disk that holds {ROOT} is full. Free some space and run this again.")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = (
-        [line for line in lines if line.lower().startswith(("error", "npm error"))] or lines or ["no reason given"]
-    )
+    errors = [line for line in lines if line.lower().startswith(("error", "npm error"))]
+    telling = [line for line in errors if "complete log of this run" not in line] or lines or ["no reason given"]
     raise Trouble(f"{what} failed: {telling[-1][:300]} (all of it: {log})")
 
 

@@ -5,8 +5,10 @@ copied to static/vendor/<package>.js, and imports of one collected package by an
 """
 
 import json
+import os
 import re
 import shutil
+import ssl
 import subprocess
 
 import environment
@@ -41,6 +43,14 @@ def find_npm():
     return str(ours) if ours.exists() else None
 
 
+def trusted_certificates():
+    """The environment that lets Node trust what this machine trusts; by itself it knows only its own list."""
+    bundle = ssl.get_default_verify_paths().cafile
+    if bundle and not os.environ.get("NODE_EXTRA_CA_CERTS"):
+        return {"NODE_EXTRA_CA_CERTS": bundle}
+    return {}
+
+
 def ensure():
     """Makes static/vendor ready; brings a Node of its own where the machine has none."""
     if is_ready():
@@ -53,7 +63,7 @@ def ensure():
     say("Tessera: collecting front-end packages …")
     # No package may run a script of its own on this machine; the lock file decides every version.
     command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    run_logged(command, "Collecting front-end packages")
+    run_logged(command, "Collecting front-end packages", **trusted_certificates())
     VENDOR.mkdir(parents=True, exist_ok=True)
     packages = wanted()
     for package, name in packages.items():
