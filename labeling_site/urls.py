@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 
 from labeling_site.core.pages import healthz
+from labeling_site.core.styleguide import sample
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
@@ -15,4 +16,5 @@ urlpatterns = [
     path("", include("projects.pages.urls")),
 ]
 if settings.DEBUG:
-    urlpatterns.append(path("styleguide/", TemplateView.as_view(template_name="styleguide.html"), name="styleguide"))
+    parts = TemplateView.as_view(template_name="styleguide.html", extra_context={"sample": sample})
+    urlpatterns.append(path("styleguide/", parts, name="styleguide"))
