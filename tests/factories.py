@@ -69,7 +69,7 @@ def make_user(name: str = "Alice", *, email: str = "", is_superuser: bool = Fals
 
 
 def role(key: str) -> Role:
-    """A built-in role. Tests that flush the database lose what the migration made, so it is made again where missing."""
+    """A built-in role; made again where a test that flushes the database has removed what the migration made."""
     if not Role.objects.filter(workspace=None).exists():
         for position, (made, (name, description, held)) in enumerate(BUILT_IN_ROLES.items()):
             Role.objects.create(
@@ -215,7 +215,7 @@ def make_project(
     name: str = "",
     **settings: Any,
 ) -> Project:
-    """A project of the workspace's owner over `images` small images. `running`: its queue is filled and it has started."""
+    """A project of the workspace's owner over `images` small images; `running` fills its queue and starts it."""
     workspace = workspace or make_workspace()
     project = projects.create_project(
         actor=owner_of(workspace),

@@ -36,7 +36,7 @@ def clean_name(value: str, *, field: str = "name", limit: int = 120, slash: bool
 
 
 def clean_text(value: str, *, field: str, limit: int) -> str:
-    """Free text of several lines, trimmed; raises Invalid when it is too long or holds NUL or other control characters."""
+    """Free text of several lines, trimmed; raises Invalid when it is too long or holds control characters."""
     text = value.replace("\r\n", "\n").strip()
     if any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t" for char in text):
         raise _refusal(field, _("This text holds control characters."), _("Type it again instead of pasting it."))

@@ -41,8 +41,8 @@ def create_project(
 ) -> Project:
     """A project in the state Initializing, and the job that fills its queue. It pins the dataset's present version.
 
-    `classes` is a tree: {"name", "colour"?, "description"?, "children"?} each. Raises Invalid with the field that cannot
-    be taken, Conflict for a name that this workspace has used before, be it by a deleted project.
+    `classes` is a tree: {"name", "colour"?, "description"?, "children"?} each. Raises Invalid with the field that
+    cannot be taken, Conflict for a name that this workspace has used before, be it by a deleted project.
     """
     values = {
         "name": (name := clean_name(name)),

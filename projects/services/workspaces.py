@@ -10,7 +10,8 @@ from labeling_site.core import errors, events, jobs
 from labeling_site.core.models import Job
 from projects import access
 from projects.access import Capability
-from projects.models import Datastore, Membership, Role, User, Workspace
+from projects.models import Membership, Role, User, Workspace
+from projects.services import datastores
 from projects.services.accounts import require_person
 from projects.services.names import clean_name
 
@@ -27,7 +28,7 @@ def found_workspace(*, owner: User, name: str) -> Workspace:
         workspace = Workspace.objects.create(name=name)
         role = Role.objects.get(workspace=None, key=OWNER)
         Membership.objects.create(workspace=workspace, user=owner, role=role)
-        Datastore.objects.create(workspace=workspace, name="workspace_files", kind=Datastore.Kind.SITE, is_default=True)
+        datastores.site_datastore(workspace)
     return workspace
 
 
