@@ -6,10 +6,12 @@ Lengths are strings with a full stop, because an SVG attribute must not follow t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 
-class Segment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Segment:
     """One part of a whole. `css` names its colour: seg-done, seg-skipped, seg-review, seg-open, class-0 … class-11."""
 
     label: Any
