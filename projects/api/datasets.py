@@ -62,7 +62,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
 
 class AnnouncedSerializer(serializers.Serializer[Any]):
-    path = serializers.CharField(max_length=1000, trim_whitespace=False)
+    path = serializers.CharField(max_length=8000, trim_whitespace=False)
     size = serializers.IntegerField(min_value=0)
 
 

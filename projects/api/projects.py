@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -165,21 +164,19 @@ class ProjectViewSet(ScopedViewSet):
         projects.set_favourite(actor=request.user, project=project, favourite=wanted)
         return Reply(self.one(project))
 
-    @extend_schema(request=SampleSerializer, responses={202: OpenApiTypes.OBJECT})
+    @extend_schema(request=SampleSerializer, responses={201: ProjectSerializer})
     @action(detail=False, methods=["post"])
     def sample(self, request: Request) -> Reply:
-        """A project with a small drawn set; the reply is the job that makes it."""
-        from projects.api.jobs import JobSerializer
-
+        """A project with a small drawn set, which its job is about to fill."""
         data = self.validated(SampleSerializer)
 
         def respond() -> Reply:
-            job = samples.create_sample_project(
+            project = samples.create_sample_project(
                 actor=request.user,
                 workspace=my_workspace(request, data["workspace"]),
                 task_type=data["task_type"],
             )
-            return Reply(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+            return Reply(self.one(project), status=status.HTTP_201_CREATED)
 
         return remember_reply(request, respond)
 

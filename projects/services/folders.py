@@ -1,6 +1,7 @@
 """A folder of this machine as a source of files: globs, walking in byte order, and opening without leaving it."""
 
-# ruff: noqa: PTH  names of files are bytes here, because not all of them are text, and pathlib knows text only
+# Names of files are bytes here, because not all of them are text, and pathlib knows text only.
+# ruff: noqa: PTH112, PTH113, PTH116, PTH118
 
 from __future__ import annotations
 

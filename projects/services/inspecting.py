@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -118,7 +119,7 @@ def _inspect(candidate: Candidate, handle: BinaryIO) -> Finding:
     if seen.notes:
         facts["notes"] = [str(note) for note in seen.notes]
     if seen.dicom:
-        facts["dicom"] = seen.dicom
+        facts["dicom"] = _storable(asdict(seen.dicom))
     return Finding(
         candidate,
         sha256=digest,
@@ -129,6 +130,12 @@ def _inspect(candidate: Candidate, handle: BinaryIO) -> Finding:
         is_dicom=seen.is_dicom,
         facts=facts,
     )
+
+
+def _storable(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity and no NaN, and PostgreSQL holds no NUL in text."""
+    kept = {name: value for name, value in values.items() if not isinstance(value, float) or math.isfinite(value)}
+    return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in kept.items()}
 
 
 def _digest(handle: BinaryIO) -> str:

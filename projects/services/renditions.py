@@ -93,8 +93,8 @@ def rendition(
         raise Unreadable(str(error), way_out=_("Skip it, or replace the file.")) from error
     finally:
         _decoding.release()
-    _keep(key, ".png" if drawn.content_type == "image/png" else ".jpg", drawn.bytes)
-    return CachedRendition(drawn.bytes, drawn.content_type, key)
+    _keep(key, ".png" if drawn.content_type == "image/png" else ".jpg", drawn.content)
+    return CachedRendition(drawn.content, drawn.content_type, key)
 
 
 # --- The cache -------------------------------------------------------------------------------------------------------

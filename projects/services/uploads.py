@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling_site.core import errors, events
@@ -225,7 +226,7 @@ def _store(upload: Upload, partial: BinaryIO, expected: str) -> None:
     upload.sha256, upload.state = digest, Upload.State.STORED
     with transaction.atomic():
         stored = Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(
-            storage_key=upload.storage_key, sha256=digest, state=Upload.State.STORED
+            storage_key=upload.storage_key, sha256=digest, state=Upload.State.STORED, updated_at=timezone.now()
         )
         events.publish(f"dataset:{upload.dataset_id}")
     path.unlink(missing_ok=True)
