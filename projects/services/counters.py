@@ -21,20 +21,15 @@ def add(project_id: int, deltas: Mapping[str, int]) -> None:
     """
     shard = random.randrange(SHARDS)
     changes = {key: delta for key, delta in deltas.items() if delta} | {VERSION: 1}
-    if _update(project_id, shard, changes) == len(changes):
-        return
     rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
-    missing = {key: changes[key] for key in changes.keys() - set(rows.values_list("key", flat=True))}
-    Counter.objects.bulk_create(
-        [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
-    )
-    _update(project_id, shard, missing)
-
-
-def _update(project_id: int, shard: int, changes: Mapping[str, int]) -> int:
+    missing = changes.keys() - set(rows.values_list("key", flat=True))
+    if missing:
+        # Rows that somebody else inserts at the same moment are a conflict to ignore: the update below finds them.
+        Counter.objects.bulk_create(
+            [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
+        )
     cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
-    rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
-    return rows.update(value=models.Case(*cases, default=F("value")))
+    rows.update(value=models.Case(*cases, default=F("value"), output_field=models.BigIntegerField()))
 
 
 def read(project_id: int, prefix: str = "") -> dict[str, int]:
