@@ -4,11 +4,15 @@
 // see. Only the elements of ALLOWED ever get in; the server cleans again with the same list
 // (projects/services/instructions). Alignment is a class, because the page's policy refuses inline styles.
 
-const ALLOWED = new Set(["P", "BR", "B", "STRONG", "I", "EM", "U", "H2", "H3", "UL", "OL", "LI", "BLOCKQUOTE", "A", "CODE", "PRE", "HR"]);
+import { toast } from "./toast.js";
+
+const ALLOWED = new Set(["P", "BR", "B", "STRONG", "I", "EM", "U", "H2", "H3", "UL", "OL", "LI", "BLOCKQUOTE", "A", "CODE", "PRE", "HR", "IMG"]);
 const BLOCKS = new Set(["P", "H2", "H3", "BLOCKQUOTE", "LI", "PRE"]);
 const DROPPED = new Set(["SCRIPT", "STYLE", "TEMPLATE", "IFRAME", "OBJECT", "HEAD", "TITLE", "META", "LINK"]);
 const RENAMED = { DIV: "P", H1: "H2", H4: "H3", H5: "H3", H6: "H3" };
 const ALIGNMENTS = ["align-left", "align-center", "align-right"];
+const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/i;
+const PICTURE_SIDE = 1200;
 const SIZES = ["P", "H3", "H2"]; // smaller to bigger
 
 /** A fragment of this document that holds `html` with allowed elements and attributes only. */
@@ -32,6 +36,11 @@ function copyChildren(from, to) {
     const align = ALIGNMENTS.find((one) => node.classList.contains(one) || one === `align-${node.style.textAlign || node.align}`);
     if (align && align !== "align-left" && BLOCKS.has(name)) copy.className = align;
     if (name === "A" && /^(https?:|mailto:)/i.test(node.getAttribute("href") ?? "")) copy.setAttribute("href", node.getAttribute("href"));
+    if (name === "IMG") {
+      if (!PICTURE.test(node.getAttribute("src") ?? "")) continue;
+      copy.setAttribute("src", node.getAttribute("src"));
+      copy.setAttribute("alt", node.getAttribute("alt") ?? "");
+    }
     copyChildren(node, copy);
     to.append(copy);
   }
@@ -55,6 +64,8 @@ class RichText extends HTMLElement {
     this.toolbar.addEventListener("keydown", (event) => this.steer(event));
     this.area.addEventListener("input", () => this.store());
     this.area.addEventListener("paste", (event) => this.pasted(event));
+    this.file = box.querySelector('input[type="file"]');
+    this.file.addEventListener("change", () => this.addPicture(this.file.files[0]));
     this.area.addEventListener("drop", (event) => event.dataTransfer?.files.length && event.preventDefault());
     document.addEventListener("selectionchange", () => this.showState());
     this.load();
@@ -68,8 +79,8 @@ class RichText extends HTMLElement {
   store() {
     const copy = document.createElement("div");
     copy.append(cleaned(this.area.innerHTML));
-    this.source.value = copy.textContent.trim() || copy.querySelector("hr") ? copy.innerHTML : "";
-    if (!this.source.value && !this.area.textContent.trim() && !this.area.querySelector("li")) this.area.replaceChildren();
+    this.source.value = copy.textContent.trim() || copy.querySelector("hr, img") ? copy.innerHTML : "";
+    if (!this.source.value && !this.area.textContent.trim() && !this.area.querySelector("li, img")) this.area.replaceChildren();
     this.source.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
@@ -95,8 +106,35 @@ class RichText extends HTMLElement {
     return all.filter((one) => !all.some((other) => other !== one && one.contains(other)));
   }
 
+  /** Puts a picture into the text itself, made small enough to travel with it. */
+  async addPicture(file) {
+    this.file.value = "";
+    if (!file) return;
+    try {
+      const bitmap = await createImageBitmap(file);
+      const scale = Math.min(1, PICTURE_SIDE / Math.max(bitmap.width, bitmap.height));
+      const canvas = document.createElement("canvas");
+      canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+      canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+      const context = canvas.getContext("2d");
+      context.fillStyle = "#ffffff";
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+      this.area.focus();
+      document.execCommand("insertImage", false, canvas.toDataURL("image/jpeg", 0.85));
+      this.store();
+    } catch (error) {
+      toast(this.dataset.badPicture, "error");
+      console.warn("The picture could not be read:", error.message);
+    }
+  }
+
   command(name) {
     if (!name) return;
+    if (name === "picture") {
+      this.file.click();
+      return;
+    }
     this.area.focus();
     if (!this.blocks().length) document.execCommand("formatBlock", false, "p");
     if (name === "bigger" || name === "smaller") {
