@@ -202,4 +202,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING")},
+    # It logs every decoder that it tries in vain; what comes of a file is said in the file's own row.
+    "loggers": {"pydicom": {"level": "CRITICAL"}},
 }

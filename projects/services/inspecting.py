@@ -1,7 +1,7 @@
 """Reads files for ingest: which can be labeled, how large they are as people see them, and what is wrong with others.
 
 Runs in worker threads and touches no database. Decoders let go of Python's lock, so a few threads use all cores;
-memory is bounded by the number of files in work and by letting only one large image be decoded at a time.
+memory is bounded by the few files that are open at a time and by projects.media, which decodes large ones singly.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import io
 import logging
 import math
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,12 +26,10 @@ from projects import media
 from projects.services.folders import FileFacts, readable
 
 SMALL_BYTES = 16 * 1024 * 1024  # read at once; larger files are read piece by piece
-LARGE_PIXELS = 24_000_000
 THREADS = max(2, os.cpu_count() or 2)
 IN_FLIGHT = 512  # files waiting or done out of order; only THREADS of them are open
 
 log = logging.getLogger(__name__)
-_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -108,13 +105,7 @@ def _inspect(candidate: Candidate, handle: BinaryIO) -> Finding:
     else:
         digest = candidate.sha256 or _digest(handle)
     name = candidate.path.rpartition("/")[2]
-    seen = media.probe(source, name, verify=False)
-    source.seek(0)
-    if seen.stored_width * seen.stored_height > LARGE_PIXELS:
-        with _large:
-            seen = media.probe(source, name, verify=True)
-    else:
-        seen = media.probe(source, name, verify=True)
+    seen = media.probe(source, name, verify=True)
     facts: dict[str, Any] = {"format": seen.format, "bit_depth": seen.bit_depth}
     if seen.notes:
         facts["notes"] = [str(note) for note in seen.notes]
