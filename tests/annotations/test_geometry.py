@@ -100,6 +100,7 @@ def test_area_takes_holes_off_and_adds_parts():
 
 
 @given(boxes)
+@settings(deadline=None)
 def test_a_clipped_box_lies_in_the_image_or_is_refused(box):
     outside = box.right < 0.01 or box.bottom < 0.01 or box.x > 799.99 or box.y > 599.99
     if outside:
@@ -114,6 +115,7 @@ def test_a_clipped_box_lies_in_the_image_or_is_refused(box):
 
 
 @given(boxes)
+@settings(deadline=None)
 def test_a_box_and_its_outline_are_clipped_alike(box):
     try:
         clipped = box.clip(800, 600)
@@ -165,6 +167,7 @@ def test_clipping_a_torn_concave_ring_keeps_its_area():
 
 
 @given(boxes, boxes)
+@settings(deadline=None)
 def test_box_iou_is_symmetric_bounded_and_one_with_itself(a, b):
     assert iou(a, b) == pytest.approx(iou(b, a))
     assert 0 <= iou(a, b) <= 1
