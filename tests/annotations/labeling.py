@@ -1,0 +1,50 @@
+"""Short hands for tests that label."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from annotations.geometry import Box, Polygon
+from annotations.models import Task
+from annotations.services import queue, submission
+from annotations.services.answers import Answer, AnswerAnnotation
+from annotations.services.submission import Submitted
+from projects.models import LabelClass, Project, User
+
+
+def said(*classes: LabelClass, box: Box | None = None, polygon: Polygon | None = None) -> list[AnswerAnnotation]:
+    """One annotation for each class."""
+    return [AnswerAnnotation(uuid.uuid4(), one.pk, box=box, polygon=polygon) for one in classes]
+
+
+def open_page(actor: User, project: Project, page_size: int = 1) -> Task:
+    task = queue.next_task(actor=actor, project=project, page_size=page_size).task
+    assert task is not None
+    return task
+
+
+def answer_all(task: Task, annotations: Sequence[AnswerAnnotation], **fields: object) -> list[Answer]:
+    """The same answer for each item of the page, with client ids of their own."""
+    return [
+        Answer(
+            pk,
+            annotations=[
+                AnswerAnnotation(uuid.uuid4(), one.label_class_id, one.frame, one.box, one.polygon)
+                for one in annotations
+            ],
+            **fields,  # type: ignore[arg-type]
+        )
+        for pk in task.assignments.values_list("pk", flat=True)
+    ]
+
+
+def submit(actor: User, task: Task, answers: Sequence[Answer], operation_id: uuid.UUID | None = None) -> Submitted:
+    return submission.submit_task(actor=actor, task=task, operation_id=operation_id or uuid.uuid4(), answers=answers)
+
+
+def label_page(actor: User, project: Project, *classes: LabelClass, page_size: int = 1, box: Box | None = None) -> Task:
+    """Opens a page and gives each image these classes."""
+    task = open_page(actor, project, page_size)
+    submit(actor, task, answer_all(task, said(*classes, box=box)))
+    return task

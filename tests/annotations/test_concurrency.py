@@ -1,0 +1,86 @@
+"""Fifty labelers at once: nothing handed out twice, nothing lost, nothing stored twice. On SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections import Counter as Tally
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import close_old_connections, connection
+
+from annotations.models import Annotation, Assignment, QueueEntry, Response
+from annotations.services import queue, submission
+from annotations.services.recounting import count
+from projects.models import Project, User
+from projects.services import counters
+from tests import factories
+from tests.annotations.labeling import answer_all, said
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+LABELERS = 50
+ITEMS = 600
+
+
+def work(labeler: User, project: Project, start: threading.Barrier, seed: int) -> Tally[str]:
+    """Labels until nothing is left; sends a third of the submits twice at once, gives some pages back."""
+    dice = random.Random(seed)
+    done: Tally[str] = Tally()
+    cat = project.label_classes.get(path="cat")
+    try:
+        start.wait(timeout=60)
+        while True:
+            task = queue.next_task(actor=labeler, project=project, page_size=dice.choice([1, 4, 9])).task
+            if task is None:
+                return done
+            if dice.random() < 0.1:
+                queue.release_task(actor=labeler, task=task)
+                done["released"] += 1
+                continue
+            answers = answer_all(task, said(cat))
+            operation = uuid.uuid4()
+            submits = 2 if dice.random() < 0.33 else 1
+            threads = [
+                threading.Thread(target=submit_quietly, args=(labeler, task, operation, answers, done))
+                for _ in range(submits)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            done["items"] += len(answers)
+    finally:
+        connection.close()
+
+
+def submit_quietly(labeler, task, operation, answers, done) -> None:  # type: ignore[no-untyped-def]
+    try:
+        submission.submit_task(actor=labeler, task=task, operation_id=operation, answers=answers)
+    except Exception as error:
+        done[f"error {type(error).__name__}: {error}"] += 1
+    finally:
+        connection.close()
+
+
+def test_fifty_labelers_at_once() -> None:
+    people = factories.make_people()
+    project = factories.make_project(people.workspace, images=ITEMS)
+    labelers = [factories.add_member(people.workspace, name=f"Labeler {n}") for n in range(LABELERS)]
+    start = threading.Barrier(LABELERS)
+    close_old_connections()
+    with ThreadPoolExecutor(LABELERS) as pool:
+        jobs = [pool.submit(work, who, project, start, seed) for seed, who in enumerate(labelers)]
+        total = sum((job.result(timeout=300) for job in jobs), Tally[str]())
+    assert [key for key in total if key.startswith("error")] == []
+    entries = QueueEntry.objects.filter(project=project)
+    assert entries.filter(status="labeled").count() == ITEMS
+    assert total["items"] == ITEMS, "every item was answered by exactly one person"
+    assert Response.objects.count() == ITEMS, "no submit was lost, none counted twice"
+    assert Annotation.objects.count() == ITEMS
+    assert Assignment.objects.filter(state="done").count() == ITEMS
+    assert not Assignment.objects.filter(state="live").exists()
+    stored = {key: value for key, value in counters.read(project.pk).items() if value and key != "version"}
+    assert stored == count(project)
