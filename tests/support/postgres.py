@@ -57,6 +57,7 @@ def running_postgres(binaries: Path) -> Iterator[str]:
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stderr.strip()}")
         settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off"}
+        settings["max_connections"] = 300  # fifty labelers at once, some of them twice
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(  # type: ignore[call-overload]
