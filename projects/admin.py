@@ -13,19 +13,19 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling_site.core.admin import ReadMostlyAdmin, service_action
 from projects import models
-from projects.services import api_keys, projects, workspaces
+from projects.services import api_keys, invitations, projects
 
 admin.site.unregister(Group)  # roles of a workspace decide; groups would be a second, hidden way to give rights
 
 
-class UserForm(forms.ModelForm[models.User]):
+class UserForm(forms.ModelForm):
     class Meta:
         model = models.User
         fields = ["email", "name", "is_active", "is_staff", "is_superuser", "user_permissions"]
 
 
 @admin.register(models.User)
-class UserAdmin(BaseUserAdmin[models.User]):
+class UserAdmin(BaseUserAdmin):
     """Only superusers change people here, and nobody changes their own flags: staff cannot raise their own rights."""
 
     form = UserForm
@@ -85,7 +85,7 @@ class InvitationAdmin(ReadMostlyAdmin):
     exclude = ["token_hash"]
     actions = [
         service_action(
-            _("Revoke"), lambda request, row: workspaces.revoke_invitation(actor=request.user, invitation=row)
+            _("Revoke"), lambda request, row: invitations.revoke_invitation(actor=request.user, invitation=row)
         )
     ]
 

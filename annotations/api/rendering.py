@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from projects.services.renditions import image_url
+from projects.pages.media import item_image_url
 
 from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
 from projects.models import Item
@@ -57,8 +57,8 @@ def item_json(item: Item) -> dict[str, Any]:
         "frames": item.frames,
         "is_dicom": item.is_dicom,
         "facts": item.facts,
-        "image_url": image_url(item),
-        "thumbnail_url": image_url(item, max_side=256),
+        "image_url": item_image_url(item),
+        "thumbnail_url": item_image_url(item, max_side=256),
     }
 
 

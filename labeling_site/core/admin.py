@@ -14,7 +14,7 @@ from labeling_site.core import errors, jobs
 from labeling_site.core.models import IdempotencyRecord, Job, Lock
 
 
-class ReadMostlyAdmin(admin.ModelAdmin[Any]):
+class ReadMostlyAdmin(admin.ModelAdmin):
     """Nothing is added, edited or deleted here; actions call the same services as every other door."""
 
     list_per_page = 50
@@ -36,11 +36,11 @@ class ReadMostlyAdmin(admin.ModelAdmin[Any]):
 
 def service_action(
     description: Any, call: Callable[[HttpRequest, Any], object]
-) -> Callable[[admin.ModelAdmin[Any], HttpRequest, QuerySet[Any]], None]:
+) -> Callable[[admin.ModelAdmin, HttpRequest, QuerySet[Any]], None]:
     """An admin action that calls a service for each chosen row and says what came of it."""
 
     @admin.action(description=description, permissions=["change"])
-    def act(model_admin: admin.ModelAdmin[Any], request: HttpRequest, rows: QuerySet[Model]) -> None:
+    def act(model_admin: admin.ModelAdmin, request: HttpRequest, rows: QuerySet[Model]) -> None:
         done = 0
         for row in rows:
             try:
