@@ -108,13 +108,18 @@ def may(user: User | AnonymousUser, capability: Capability, workspace: Workspace
     return capability in capabilities(user, workspace)
 
 
+def is_administrator(user: User | AnonymousUser) -> bool:
+    """Somebody who runs the site, here in person and not through an API key."""
+    return user.is_active and getattr(user, "is_superuser", False) and getattr(user, "api_key", None) is None
+
+
 def require(user: User | AnonymousUser, capability: Capability, workspace: Workspace | int) -> None:
     """Raises Forbidden, naming the missing right; NotFound for somebody who is no member at all.
 
     Administrators of the site pass: only the admin shows them rows of workspaces that are not theirs (`visible_to`
     does not), and what they do there goes through the same services.
     """
-    if user.is_active and getattr(user, "is_superuser", False) and getattr(user, "api_key", None) is None:
+    if is_administrator(user):
         return
     held = capabilities(user, workspace)
     if not held:

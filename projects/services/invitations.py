@@ -73,11 +73,17 @@ def find_invitation(token: str) -> Invitation:
     )
     if found is None:
         raise errors.NotFound(_("This invitation is unknown."), way_out=_("Check that the whole link was copied."))
-    held = access.capabilities(found.created_by, found.workspace_id)
-    may_still_invite = Capability.MANAGE_MEMBERS in held and held >= set(found.role.capabilities)
-    if found.accepted_at or found.revoked_at or found.expires_at <= timezone.now() or not may_still_invite:
+    is_over = found.accepted_at or found.revoked_at or found.expires_at <= timezone.now()
+    if is_over or not _may_still_invite(found):
         raise errors.Gone(_("This invitation was used, withdrawn, or is too old."), way_out=_("Ask for a new one."))
     return found
+
+
+def _may_still_invite(invitation: Invitation) -> bool:
+    if access.is_administrator(invitation.created_by):
+        return True
+    held = access.capabilities(invitation.created_by, invitation.workspace_id)
+    return Capability.MANAGE_MEMBERS in held and held >= set(invitation.role.capabilities)
 
 
 def accept_invitation(

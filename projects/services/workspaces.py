@@ -36,7 +36,7 @@ def may_create_workspaces(user: User) -> bool:
     """Administrators of the site, and people who run a workspace already."""
     if getattr(user, "api_key", None) is not None or not user.is_active:
         return False
-    if user.is_superuser:
+    if access.is_administrator(user):
         return True
     held = Membership.objects.filter(user=user, workspace__deleted_at=None).values_list("role__capabilities", flat=True)
     return any(Capability.MANAGE_WORKSPACE in capabilities for capabilities in held)
@@ -118,9 +118,14 @@ def remove_member(*, actor: User, membership: Membership) -> None:
 
 
 def check_grant(actor: User, workspace: Workspace, role: Role) -> None:
-    """Raises Forbidden when `role` holds a capability that the actor lacks, NotFound for another workspace's role."""
+    """Raises Forbidden when `role` holds a capability that the actor lacks, NotFound for another workspace's role.
+
+    Administrators of the site pass, so that a workspace whose last owner left for good can be given a new one.
+    """
     if role.workspace_id not in (None, workspace.pk):
         raise errors.NotFound(_("There is no such role here."))
+    if access.is_administrator(actor):
+        return
     missing = set(role.capabilities) - access.capabilities(actor, workspace)
     if missing:
         raise errors.Forbidden(
