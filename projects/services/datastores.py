@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
@@ -138,6 +138,14 @@ def root_of(datastore: Datastore) -> Path:
     if datastore.kind != Datastore.Kind.LOCAL:
         raise errors.Conflict(_("The datastore “%s” is no folder.") % datastore.name)
     return Path(str(datastore.config["root"]))
+
+
+def local_root(datastore: Datastore) -> str:
+    """The folder of this machine below which storage keys are paths; "" where files lie in somebody else's cloud."""
+    if datastore.kind == Datastore.Kind.LOCAL:
+        return str(root_of(datastore))
+    is_folder = isinstance(default_storage, FileSystemStorage)
+    return str(default_storage.location) if is_folder else ""
 
 
 # --- Looking into it -------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from typing import BinaryIO
 from django.utils.translation import gettext as _
 
 from labeling_site.core import errors
+from projects import inspector
+from projects.inspector import is_inside
 
 MAX_DEPTH = 64
 
@@ -131,7 +133,7 @@ def walk(root: Path, glob: Glob, *, after: bytes = b"") -> Iterator[FileFacts]:
     top = os.fsencode(root)
     start = os.path.join(top, os.fsencode(glob.base)) if glob.base else top
     real_top = os.path.realpath(top)
-    if not _is_inside(real_top, os.path.realpath(start)):
+    if not is_inside(real_top, os.path.realpath(start)):
         raise errors.NotFound(_("The path “%s” leads out of the datastore.") % glob.base)
     prefix = os.fsencode(glob.base)
     if os.path.isfile(start):
@@ -209,7 +211,7 @@ def _facts(top: bytes, file: bytes, path: bytes) -> FileFacts:
     try:
         info = os.lstat(file)
         if stat.S_ISLNK(info.st_mode):
-            if not _is_inside(top, os.path.realpath(file)):
+            if not is_inside(top, os.path.realpath(file)):
                 return FileFacts(name, 0, "", _("This is a link that leads out of the datastore."))
             info = os.stat(file)
             if stat.S_ISDIR(info.st_mode):
@@ -221,48 +223,15 @@ def _facts(top: bytes, file: bytes, path: bytes) -> FileFacts:
     return FileFacts(name, info.st_size, f"{info.st_mtime_ns:x}-{info.st_size:x}")
 
 
-def _is_inside(top: bytes, path: bytes) -> bool:
-    return path == top or path.startswith(top.rstrip(b"/") + b"/")
-
-
 # --- Opening ---------------------------------------------------------------------------------------------------------
 
 
 def open_inside(root: Path, path: str) -> BinaryIO:
-    """Opens a file below `root` for reading. Raises NotFound when it is gone, or not below `root` after all links.
-
-    Every component is opened without following links, so that nobody can swap a folder for a link between the check
-    and the opening; a link to a file is resolved first and its target opened in the same way.
-    """
-    gone = errors.NotFound(
-        _("The file “%s” is no longer in its datastore.") % readable(path),
-        way_out=_("Bring it back, or ask an owner of the workspace to look at the datastore."),
-    )
-    name = os.fsencode(path)
-    if not name or name.startswith(b"/") or b"\0" in name or b".." in name.split(b"/"):
-        raise gone
-    top = os.path.realpath(os.fsencode(root))
+    """Opens a file below `root` for reading. Raises NotFound when it is gone, or not below `root` after all links."""
     try:
-        real = os.path.realpath(os.path.join(top, name))
-        if not _is_inside(top, real) or real == top:
-            raise gone
-        descriptor = _open_without_links(top, real[len(top.rstrip(b"/")) + 1 :].split(b"/"))
+        return inspector.open_inside(os.fsencode(root), path)
     except OSError as error:
-        raise gone from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise gone
-    return os.fdopen(descriptor, "rb")
-
-
-def _open_without_links(top: bytes, parts: list[bytes]) -> int:
-    folder = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        # Without O_NONBLOCK a pipe put in the file's place would hold us for ever.
-        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    finally:
-        os.close(folder)
+        raise errors.NotFound(
+            _("The file “%s” is no longer in its datastore.") % readable(path),
+            way_out=_("Bring it back, or ask an owner of the workspace to look at the datastore."),
+        ) from error

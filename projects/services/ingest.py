@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from django.conf import settings
@@ -30,6 +31,7 @@ from projects.services.folders import FileFacts
 from projects.services.inspecting import Candidate, Finding
 
 BATCH = 500
+FEW_FILES = 200  # so few are looked at in this process, sooner than others would start
 BATCH_SECONDS = 2.0
 UPLOADS_PAGE = 20_000
 WAIT_SECONDS = 0.5
@@ -156,8 +158,10 @@ def _scan(version: DatasetVersion, claim: Claim) -> None:
         claim.progress(scan.seen, message=_("Listing files"))
         scan.total = datastores.count_files(dataset.datastore, dataset.path)
         candidates = _in_folder(dataset, scan.cursor)
-    findings = inspecting.inspect_all(replace(one, is_beyond=True) if scan.is_full else one for one in candidates)
-    for finding in findings:
+    # After a lost worker every file is looked at in another process: it may have been a file that killed it.
+    apart = scan.total - scan.seen > FEW_FILES or claim.job.attempts > 1
+    stream = (replace(one, is_beyond=True) if scan.is_full else one for one in candidates)
+    for finding in inspecting.inspect_all(stream, apart=apart):
         scan.add(finding)
         if scan.is_due():
             scan.commit()
@@ -174,31 +178,29 @@ def _scan(version: DatasetVersion, claim: Claim) -> None:
 
 
 def _in_folder(dataset: Dataset, after: bytes) -> Iterator[Candidate]:
-    datastore = dataset.datastore
-    for facts in datastores.iterate_files(datastore, dataset.path, after=after):
-        yield inspecting.from_folder(facts, lambda path: datastores.open_stored(datastore, path))
+    root = str(datastores.root_of(dataset.datastore))
+    for facts in datastores.iterate_files(dataset.datastore, dataset.path, after=after):
+        yield inspecting.from_folder(facts, root)
 
 
 def _uploaded(dataset: Dataset, after: bytes) -> Iterator[Candidate]:
     """Uploads in byte order of their paths. Unfinished and refused ones come with their reason."""
     collation = "BINARY" if connection.vendor == "sqlite" else "C"
     ordered = Upload.objects.filter(dataset=dataset).annotate(place=Collate("path", collation)).order_by("place")
-    datastore = dataset.datastore
+    datastore, root = dataset.datastore, datastores.local_root(dataset.datastore)
     while page := list(ordered.filter(place__gt=after.decode())[:UPLOADS_PAGE]):
         for upload in page:
             reason = upload.reason
             if upload.state == Upload.State.RECEIVING:
                 reason = _("The upload of this file was not finished.")
             facts = FileFacts(upload.path, upload.size, f"sha256:{upload.sha256}" if upload.sha256 else "", reason)
-            key = upload.storage_key
-            yield Candidate(
-                facts, upload.path, key, lambda key=key: datastores.open_stored(datastore, key), upload.sha256
-            )
+            opener = None if root else partial(datastores.open_stored, datastore, upload.storage_key)
+            yield Candidate(facts, upload.path, upload.storage_key, root, opener, upload.sha256)
         after = page[-1].path.encode()
 
 
 def _row(version: DatasetVersion, finding: Finding) -> Item:
-    candidate = finding.candidate
+    candidate, answer = finding.candidate, finding.answer
     return Item(
         dataset_version=version,
         path=candidate.path,
@@ -207,11 +209,11 @@ def _row(version: DatasetVersion, finding: Finding) -> Item:
         reason=finding.reason[:300],
         size=candidate.facts.size,
         fingerprint=candidate.facts.fingerprint,
-        sha256=finding.sha256,
-        width=finding.width,
-        height=finding.height,
-        orientation=finding.orientation,
-        frames=finding.frames,
-        is_dicom=finding.is_dicom,
-        facts=finding.facts,
+        sha256=answer.get("sha256", ""),
+        width=answer.get("width", 0),
+        height=answer.get("height", 0),
+        orientation=answer.get("orientation", 1),
+        frames=answer.get("frames", 1),
+        is_dicom=answer.get("is_dicom", False),
+        facts=answer.get("facts", {}),
     )
