@@ -57,8 +57,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         try:
-            preflight.require_space(self.home, env.number("MIN_FREE_MB", LEAST_FREE_MEGABYTES))
             preflight.make_home(self.home)
+            preflight.require_space(self.home, env.number("MIN_FREE_MB", LEAST_FREE_MEGABYTES))
             with preflight.lock_home(self.home) as lock:
                 lock.truncate(0)
                 lock.write(f"process {os.getpid()}, {self.public_url}")

@@ -35,13 +35,14 @@ def refuse(sentence: str) -> SystemExit:
 def check_settings() -> None:
     """Refuses settings that system checks call an error; in production the deployment checks are among them."""
     from django.conf import settings
-    from django.core.management import call_command
-    from django.core.management.base import SystemCheckError
+    from django.core import checks
 
-    try:
-        call_command("check", deploy=settings.PRODUCTION, stdout=io.StringIO(), stderr=io.StringIO())
-    except SystemCheckError as error:
-        raise refuse(f"The settings are not safe to run with. {error}") from error
+    found = checks.run_checks()
+    if settings.PRODUCTION:
+        found += checks.run_checks(tags=[checks.Tags.security], include_deployment_checks=True)
+    wrong = {f"{message.msg} {message.hint or ''}".strip() for message in found if message.level >= checks.ERROR}
+    if wrong:
+        raise refuse("The settings are not fit to run with. " + " ".join(sorted(wrong)))
 
 
 def check_broker() -> None:

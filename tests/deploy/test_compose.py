@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 def environment_of(service: str, servers: Servers, home: Path) -> dict[str, str]:
     """The service's environment with our servers in the place of the other containers."""
-    given = {"PUBLIC_URL": PUBLIC_URL, "SECRET_KEY": "s3cret-" * 8, "POSTGRES_PASSWORD": "unused"}
+    given = {"PUBLIC_URL": PUBLIC_URL, "SECRET_KEY": secrets.token_urlsafe(48), "POSTGRES_PASSWORD": "unused"}
     env = {name: fill_in(value, given) for name, value in compose_file()["services"][service]["environment"].items()}
     assert env["DATABASE_URL"] == "postgres://tessera:unused@database:5432/tessera"
     env["REDIS_URL"] = env["REDIS_URL"].replace("broker:6379", f"127.0.0.1:{servers.redis_port}")
@@ -145,9 +146,9 @@ def test_preparation_then_web_then_workers(servers: Servers, tmp_path: Path) -> 
         log = tmp_path / f"{service}.log"
         with log.open("wb") as output:
             worker = subprocess.Popen(
-                [*command_of(service), "--verbose"],
+                command_of(service),
                 cwd=running.ROOT,
-                env=environment_of(service, servers, home),
+                env=environment_of(service, servers, home) | {"LOG_LEVEL": "INFO"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -170,7 +171,8 @@ def test_an_unsafe_production_setting_is_refused_by_the_preparation(servers: Ser
         command_of("set-up"), cwd=running.ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 3
-    assert "PUBLIC_URL" in done.stderr
+    assert "PUBLIC_URL http://label.example.org is plain http" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 

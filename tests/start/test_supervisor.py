@@ -26,12 +26,13 @@ def site(tmp_path: Path) -> Iterator[running.Site]:
 
 
 def processes_of(site: running.Site) -> dict[int, str]:
-    """{process id: command} of everything that carries the site's home in its environment."""
+    """{process id: command} of everything that works in the site's home or carries it in its environment."""
     mark = f"TESSERA_HOME={site.home}".encode()
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
+            works_there = (folder / "cwd").readlink().is_relative_to(site.home)  # Valkey writes over its environment
+            if works_there or mark in (folder / "environ").read_bytes().split(b"\0"):
                 found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended while we looked, or is somebody else's
@@ -57,8 +58,9 @@ def test_first_start_prints_address_and_setup_link_and_closes_its_data_to_others
         assert path.is_symlink() or path.is_socket() or path.stat().st_mode & 0o077 == 0, path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_in_order(site: running.Site, number: int) -> None:
+    # Supervisor, broker, web, and a worker with its child; the watchdog works in / and is looked for by name.
     assert len(processes_of(site)) >= 5
     assert site.stop(number) == 0
     assert site.output.rstrip().endswith("Tessera has stopped.")
@@ -135,7 +137,7 @@ def test_a_long_home_works(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("home", "sentence"),
-    [("file/home", "is not a folder. Set TESSERA_HOME to a folder."), ("/proc/tessera", "Set TESSERA_HOME")],
+    [("file/home", "is not a folder. Set TESSERA_HOME to a folder."), ("/proc/home", "Set TESSERA_HOME to another")],
 )
 def test_an_unusable_home_is_one_sentence(tmp_path: Path, home: str, sentence: str) -> None:
     (tmp_path / "file").write_text("kept")

@@ -125,6 +125,8 @@ def start_site(home: Path, *, wait: bool = True, seconds: float = 90, **env: str
     port = env.pop("PORT", "") or str(free_port())
     home.parent.mkdir(parents=True, exist_ok=True)
     output_path = home.parent / f"{home.name}.out"
+    # Collected once for all sites of this test process; a person's site collects into its home.
+    env.setdefault("STATIC_ROOT", str(Path(os.environ["TESSERA_HOME"]) / "collected"))
     with output_path.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "labeling_site.supervisor"],
