@@ -26,8 +26,8 @@ from labeling_site.core.models import Job, Lock
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 5
-STALE_SECONDS = 30  # a running job without heartbeat for this long has lost its worker
+HEARTBEAT_SECONDS = 3
+STALE_SECONDS = 15  # a running job without heartbeat for this long has lost its worker
 RESEND_SECONDS = 30
 MAX_ATTEMPTS = 5
 
@@ -301,7 +301,7 @@ def sweep() -> int:
 
 def tick() -> None:
     """Runs whatever periodic work is due; called every few seconds in every worker."""
-    if take_turn("sweep", 10):
+    if take_turn("sweep", 5):
         sweep()
     for name, seconds, run_periodic in _periodic:
         if take_turn(name, seconds):
