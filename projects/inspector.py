@@ -2,7 +2,7 @@
 
 `python -m projects.inspector` does so in a process of its own, which ingest uses for more than a few files: Python's
 lock would keep threads from using a second core, and a decoder that crashes or hangs takes only this process along.
-Requests are lines of JSON, lists of [root, path, name, size, sha256]; each is answered by one line with as many answers.
+Requests are lines of JSON, lists of [root, path, name, size, sha256]; each gets one line with as many answers.
 """
 
 from __future__ import annotations
@@ -31,18 +31,24 @@ Answer = dict[str, Any]
 def open_inside(root: str | bytes, path: str | bytes) -> BinaryIO:
     """Opens a file below `root` for reading. Raises OSError when it is gone, or not below `root` after all links.
 
-    Every component is opened without following links, so that nobody can swap a folder for a link between the check
-    and the opening; a link to a file is resolved first and its target opened in the same way.
+    Every component is opened without following links, so that nobody can swap a folder for a link between a check and
+    the opening. Where there is a link, it is resolved first and its target, if inside, opened in the same way.
     """
     name = os.fsencode(path)
     refused = OSError(errno.ENOENT, "it is not in its folder any more")
     if not name or name.startswith(b"/") or b"\0" in name or b".." in name.split(b"/"):
         raise refused
-    top = os.path.realpath(os.fsencode(root))
-    real = os.path.realpath(os.path.join(top, name))  # noqa: PTH118  bytes, which pathlib does not know
-    if not is_inside(top, real) or real == top:
-        raise refused
-    descriptor = _open_without_links(top, real[len(top.rstrip(b"/")) + 1 :].split(b"/"))
+    top = os.fsencode(root)
+    try:
+        descriptor = _open_without_links(top, name.split(b"/"))
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            raise
+        top = os.path.realpath(top)
+        real = os.path.realpath(os.path.join(top, name))  # noqa: PTH118  bytes, which pathlib does not know
+        if not is_inside(top, real) or real == top:
+            raise refused from error
+        descriptor = _open_without_links(top, real[len(top.rstrip(b"/")) + 1 :].split(b"/"))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise refused
