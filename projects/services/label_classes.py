@@ -81,7 +81,7 @@ def rename_class(*, actor: User, label_class: LabelClass, name: str) -> LabelCla
                 row.save(update_fields=["name", "name_key", "path", "updated_at"])
         except IntegrityError:
             raise _taken(row.path) from None
-        known = {row.pk: row}
+        known: dict[int | None, LabelClass] = {row.pk: row}
         below = list(_below(row, project))
         for child in below:
             child.path = f"{known[child.parent_id].path}/{child.name}"
