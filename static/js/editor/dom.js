@@ -9,13 +9,13 @@ export function element(tag, { data = {}, attrs = {}, ...properties } = {}, ...c
   return node;
 }
 
-/** An icon of the page's sprite (templates/annotations/_label_icons.html). */
+/** An icon of static/img/icons.svg; the page says where that lies. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#i-${name}`);
+  use.setAttribute("href", `${byId("label-page").dataset.icons}#${name}`);
   svg.append(use);
   return svg;
 }

@@ -118,8 +118,9 @@ export class Shortcuts {
     if (event.defaultPrevented || typing(event.target) || document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     if (key === null) return;
-    // Enter and space press the button that has the focus; arrows move sliders and radios.
-    if ((key === "enter" || key === " ") && event.target.closest?.("button, a, summary, input")) return;
+    // Enter and space press the button that has the focus, but Enter on an image submits; arrows move sliders and radios.
+    const onControl = event.target.closest?.("button, a, summary, input");
+    if (onControl && (key === " " || (key === "enter" && !("enterSubmits" in onControl.dataset)))) return;
     if (key.includes("arrow") && event.target.closest?.("input, summary")) return;
     if (this.#start(key, event)) event.preventDefault();
   }

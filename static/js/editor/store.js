@@ -56,6 +56,12 @@ export class Store extends EventTarget {
     if (select && annotations.length) this.select(annotations.at(-1).id);
   }
 
+  /** Takes some out and puts others in, as one undo step. */
+  swap(ids, annotations) {
+    const out = removing(this.annotations, ids);
+    this.commit([...out, ...adding(apply(this.annotations, out), annotations)]);
+  }
+
   remove(ids) {
     this.commit(removing(this.annotations, ids));
   }

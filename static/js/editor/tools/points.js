@@ -87,7 +87,8 @@ export class PointsTool {
   }
 
   draw(context) {
-    if (this.drag || !this.hover) return;
+    // After an undo the point under the pointer may be gone: the next move looks again.
+    if (this.drag || !this.hover || this.hover.one !== this.desk.store.selection) return;
     const { viewport } = this.desk.stage;
     const { one, vertex, edge } = this.hover;
     const part = vertex && one.polygon.parts[vertex.part];

@@ -4,6 +4,8 @@ import { clampPoint, polygonFromRing } from "../geometry.js";
 import { drawCrosshair, drawPoint, strokeSeen, tracePath } from "../render.js";
 
 const CLOSE_REACH = 10;
+/** The second half of a double click that closed a polygon does not begin the next one. */
+const DOUBLE_CLICK_MS = 400;
 
 export class PolygonTool {
   name = "polygon";
@@ -14,13 +16,15 @@ export class PolygonTool {
     this.points = [];
     this.taken = [];
     this.at = null;
+    this.finishedAt = -Infinity;
   }
 
   get isDrawing() {
     return this.points.length > 0;
   }
 
-  down(point) {
+  down(point, event) {
+    if (event.timeStamp - this.finishedAt < DOUBLE_CLICK_MS) return;
     if (!this.isDrawing && !this.desk.classReady()) return;
     if (this.#closes(point)) {
       this.finish();
@@ -58,6 +62,7 @@ export class PolygonTool {
       return true;
     }
     this.cancel();
+    this.finishedAt = performance.now();
     this.desk.add({ polygon });
     return true;
   }
