@@ -8,6 +8,7 @@ from django.views.generic import TemplateView
 from labeling_site.core.pages import healthz
 from labeling_site.core.styleguide import sample
 
+handler500 = "labeling_site.core.api.server_error"
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, viewsets
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -32,6 +34,19 @@ class Cursor(CursorPagination):
     max_page_size = 1000
     page_size_query_param = "page_size"
     ordering = "-id"
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+        """One page; a cursor that nobody was given is refused like any other bad value."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ValidationError, exceptions.NotFound):
+            if self.cursor_query_param not in request.query_params:
+                raise
+            raise errors.Invalid(
+                _("This cursor leads nowhere."),
+                way_out=_("Follow the addresses under “next” and “previous”, or begin again without a cursor."),
+                fields={self.cursor_query_param: ["?"]},
+            ) from None
 
 
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
@@ -97,7 +112,9 @@ def remember_reply(request: Request, respond: Callable[[], Response]) -> Respons
     if len(key) > 120:
         raise errors.Invalid(_("Idempotency-Key is longer than 120 characters."))
     payload = json.dumps(request.data, sort_keys=True, default=str)
-    fingerprint = hashlib.sha256(f"{request.method} {request.path} {payload}".encode()).hexdigest()
+    # A key of another workspace is another caller, although it acts as the same person.
+    caller = getattr(request.auth, "pk", "")
+    fingerprint = hashlib.sha256(f"{caller} {request.method} {request.path} {payload}".encode()).hexdigest()
     try:
         with transaction.atomic():
             record = IdempotencyRecord.objects.create(user_id=request.user.pk, key=key, fingerprint=fingerprint)
@@ -149,6 +166,8 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
                 raise errors.Invalid(
                     _("There is no filter %s.") % name, way_out=_("Filters here: %s.") % known, fields={name: ["?"]}
                 )
+            if "\0" in value:
+                raise errors.Invalid(_("%s holds a character that cannot be kept.") % name, fields={name: ["?"]})
             rows = self.filters[name](rows, value)
         return rows
 
@@ -161,3 +180,20 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+
+@csrf_exempt  # nothing is done here, and a 403 would mislead
+def unknown_address(request: HttpRequest) -> JsonResponse:
+    """The answer below /api/ where nothing else answers: programs get problem+json there too."""
+    way_out = _("See /api/docs/ for all addresses.") if request.path.endswith("/") else _("Addresses end with /.")
+    error = errors.NotFound(_("The API has no such address."), way_out=way_out)
+    return JsonResponse(problem(error), status=error.status, content_type=PROBLEM_JSON)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The site's answer to a defect of ours: problem+json for programs, the page for people."""
+    if not request.path.startswith("/api/"):
+        return defaults.server_error(request)
+    error = errors.AppError(_("The site failed to answer this."), way_out=_("Try again; tell the administrator."))
+    body = problem(error) | {"status": 500, "title": _("A defect of the site"), "code": "server_error"}
+    return JsonResponse(body, status=500, content_type=PROBLEM_JSON)

@@ -175,8 +175,12 @@ class DatasetViewSet(ScopedViewSet):
         """GET: what was seen and when. POST: read the files again as a new version."""
         dataset = self.get_object()
         if request.method == "POST":
-            made = datasets.start_version(actor=request.user, dataset=dataset)
-            return Reply(DatasetVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+
+            def respond() -> Reply:
+                made = datasets.start_version(actor=request.user, dataset=dataset)
+                return Reply(DatasetVersionSerializer(made).data, status=status.HTTP_201_CREATED)
+
+            return remember_reply(request, respond)
         rows = self.paginate_queryset(dataset.versions.select_related("job"))
         return self.get_paginated_response(DatasetVersionSerializer(rows, many=True).data)
 

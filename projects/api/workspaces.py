@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import update_session_auth_hash
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -161,7 +162,7 @@ class InvitationViewSet(InWorkspace):
 
     @extend_schema(responses={201: OpenApiTypes.OBJECT})
     def create(self, request: Request, workspace_pk: str) -> Reply:
-        """The reply holds "url", the link to send; it cannot be read again."""
+        """The reply holds "url", the link to send; it cannot be read again, not even with an Idempotency-Key."""
         workspace = self.workspace()
         data = self.validated(InvitationSerializer)
         role = get_object_or_404(roles_of(workspace), pk=data["role"].pk)
@@ -235,6 +236,7 @@ class MeViewSet(ScopedViewSet):
     def password(self, request: Request) -> Reply:
         data = self.validated(PasswordSerializer)
         accounts.change_password(actor=request.user, current=data["current"], new=data["new"])
+        update_session_auth_hash(request._request, request.user)  # this session goes on, all others end
         return Reply(status=status.HTTP_204_NO_CONTENT)
 
 
