@@ -253,7 +253,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
             count_sign_in(client_address(request), request.user.email)  # type: ignore[union-attr]
             accounts.change_password(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
         except errors.AppError as error:
-            refuse(form, error, **{"password": "new"})
+            refuse(form, error, {"password": "new"})
         else:
             request.user.refresh_from_db()
             update_session_auth_hash(request, request.user)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -49,12 +49,12 @@ def enter(request: HttpRequest, workspace: Workspace | int) -> frozenset[str]:
     return access.capabilities(request.user, pk)  # type: ignore[arg-type]
 
 
-def refuse(form: forms.BaseForm, error: errors.AppError, **aliases: str) -> None:
+def refuse(form: forms.BaseForm, error: errors.AppError, aliases: Mapping[str, str] | None = None) -> None:
     """Writes a service's refusal beside the fields it names, and above the form what concerns no field of it.
 
-    `aliases` says which field of this form stands for a field of the service, as in name="dataset_name".
+    `aliases` says which field of this form stands for a field of the service, as in {"name": "dataset_name"}.
     """
-    fields = {aliases.get(name, name): sentences for name, sentences in error.fields.items()}
+    fields = {(aliases or {}).get(name, name): sentences for name, sentences in error.fields.items()}
     named = {name: sentences for name, sentences in fields.items() if name in form.fields}
     for name, sentences in named.items():
         for sentence in sentences:

@@ -166,7 +166,7 @@ def dataset_page(request: HttpRequest, dataset_id: int) -> HttpResponse:
     context = _panel(request, dataset) | {
         "may_write": Capability.WRITE_DATASETS in held,
         "may_project": Capability.WRITE_PROJECTS in held,
-        "extensions": ",".join(sorted(media.SUPPORTED_EXTENSIONS)),
+        "extensions": sorted(media.SUPPORTED_EXTENSIONS),
         "max_bytes": settings.MAX_FILE_BYTES,
         "chunk_bytes": settings.UPLOAD_CHUNK_BYTES // 2,
     }

@@ -50,7 +50,7 @@ def new_project(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         try:
             project = _create(request, workspace, form.cleaned_data)
         except errors.AppError as error:
-            refuse(form, error, **_aliases(form.cleaned_data))
+            refuse(form, error, _aliases(form.cleaned_data))
             if isinstance(error, errors.Forbidden):
                 raise
     if project is not None:
@@ -153,9 +153,9 @@ def _page(request: HttpRequest, workspace: Workspace, form: WizardForm, *, statu
         "task_types": sample_cards(),
         "chosen_type": form["task_type"].value(),
         "chosen_source": form["source"].value(),
-        "extensions": ",".join(sorted(media.SUPPORTED_EXTENSIONS)),
+        "extensions": sorted(media.SUPPORTED_EXTENSIONS),
         "max_bytes": settings.MAX_FILE_BYTES,
-        "max_items": settings.MAX_ITEMS_PER_PROJECT,
+        "max_items": f"{settings.MAX_ITEMS_PER_PROJECT:,}",
         "chunk_bytes": settings.UPLOAD_CHUNK_BYTES // 2,
         "may_upload": access.may(request.user, Capability.WRITE_DATASETS, workspace),  # type: ignore[arg-type]
         "may_add_datastore": access.may(request.user, Capability.MANAGE_DATASTORES, workspace),  # type: ignore[arg-type]

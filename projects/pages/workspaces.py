@@ -189,7 +189,7 @@ def create(request: HttpRequest) -> HttpResponse:
         except errors.Forbidden:
             raise
         except errors.AppError as error:
-            refuse(form, error, workspace_name="name")
+            refuse(form, error, {"workspace_name": "name"})
         else:
             request.session["workspace"] = made.pk
             messages.success(request, _("Welcome to %s.") % made.name)

@@ -37,6 +37,7 @@ class ClassTree extends HTMLElement {
 
   /** An empty text, or what has to be mended before going on; marks the fields at fault. */
   validate() {
+    if (!this.bulk.hidden) this.takeBulk();
     const wrong = [];
     this.walk((node, siblings) => {
       const name = node.name.trim();
@@ -47,7 +48,7 @@ class ClassTree extends HTMLElement {
       else if (name.length > MAX_NAME) sentence = this.dataset.errorLong;
       else if (twin) sentence = this.dataset.errorTwice.replace("{name}", name);
       const input = this.inputOf(node);
-      input?.toggleAttribute("aria-invalid", Boolean(sentence));
+      input?.removeAttribute("aria-invalid");
       if (sentence) {
         input?.setAttribute("aria-invalid", "true");
         wrong.push(sentence);
@@ -70,13 +71,17 @@ class ClassTree extends HTMLElement {
 
   draw(focusOn = null) {
     let index = 0;
+    const used = new Set();
+    this.walk((node) => used.add(node.colour));
+    const free = () => PALETTE.find((colour) => !used.has(colour)) ?? PALETTE[index % PALETTE.length];
     const build = (nodes, level) =>
       nodes.map((node) => {
         const item = document.importNode(this.row, true);
         item.node = node;
         item.siblings = nodes;
         item.dataset.folded = String(Boolean(node.folded));
-        node.colour ||= PALETTE[index % PALETTE.length];
+        node.colour ||= free();
+        used.add(node.colour);
         const [swatch, name] = [item.querySelector('input[type="color"]'), item.querySelector('input[type="text"]')];
         swatch.value = node.colour;
         name.value = node.name;
@@ -105,7 +110,7 @@ class ClassTree extends HTMLElement {
     if (event.target.type === "color") item.node.colour = event.target.value;
     else {
       item.node.name = event.target.value;
-      event.target.removeAttribute("aria-invalid");
+      for (const input of this.list.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
     }
     this.store();
   }
@@ -169,11 +174,13 @@ class ClassTree extends HTMLElement {
       this.walk((one) => (one.folded = action === "fold-all" && one.children.length > 0));
       this.draw();
     } else if (action === "bulk") this.openBulk(this.bulk.hidden);
-    else if (action === "bulk-apply") {
-      this.tree = keepColours(parseLines(this.bulkText.value), this.tree);
-      this.openBulk(false);
-      this.draw();
-    }
+    else if (action === "bulk-apply") this.takeBulk();
+  }
+
+  takeBulk() {
+    this.tree = keepColours(parseLines(this.bulkText.value), this.tree);
+    this.openBulk(false);
+    this.draw();
   }
 
   openBulk(open) {

@@ -62,6 +62,7 @@ class RichText extends HTMLElement {
     this.toolbar.addEventListener("mousedown", (event) => event.preventDefault());
     this.toolbar.addEventListener("click", (event) => this.command(event.target.closest("[data-command]")?.dataset.command));
     this.toolbar.addEventListener("keydown", (event) => this.steer(event));
+    this.area.addEventListener("focus", () => this.ensureBlock());
     this.area.addEventListener("input", () => this.store());
     this.area.addEventListener("paste", (event) => this.pasted(event));
     this.file = box.querySelector('input[type="file"]');
@@ -74,13 +75,22 @@ class RichText extends HTMLElement {
   /** Shows what the textarea holds. */
   load() {
     this.area.replaceChildren(cleaned(this.source.value));
+    this.ensureBlock();
+  }
+
+  /** Text stands in a paragraph from its first letter on, else the browser would wrap it later and lose the caret. */
+  ensureBlock() {
+    if (this.area.firstElementChild && this.area.textContent.trim()) return;
+    if (this.area.querySelector("li, img, hr")) return;
+    const paragraph = document.createElement("p");
+    paragraph.append(document.createElement("br"));
+    this.area.replaceChildren(paragraph);
   }
 
   store() {
     const copy = document.createElement("div");
     copy.append(cleaned(this.area.innerHTML));
     this.source.value = copy.textContent.trim() || copy.querySelector("hr, img") ? copy.innerHTML : "";
-    if (!this.source.value && !this.area.textContent.trim() && !this.area.querySelector("li, img")) this.area.replaceChildren();
     this.source.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
@@ -136,7 +146,7 @@ class RichText extends HTMLElement {
       return;
     }
     this.area.focus();
-    if (!this.blocks().length) document.execCommand("formatBlock", false, "p");
+    if (!this.blocks().length) this.ensureBlock();
     if (name === "bigger" || name === "smaller") {
       const now = Math.max(0, SIZES.indexOf(this.blocks()[0]?.nodeName));
       const next = Math.min(SIZES.length - 1, Math.max(0, now + (name === "bigger" ? 1 : -1)));
@@ -148,8 +158,20 @@ class RichText extends HTMLElement {
         if (!block.className) block.removeAttribute("class");
       }
     } else document.execCommand(name);
+    this.unnest();
     this.store();
     this.showState();
+  }
+
+  /** Chrome leaves a new list inside the paragraph it was made from, where HTML knows no list. */
+  unnest() {
+    for (const list of this.area.querySelectorAll("p > ul, p > ol")) {
+      const paragraph = list.parentElement;
+      const selection = getSelection();
+      const [node, offset] = [selection.anchorNode, selection.anchorOffset];
+      paragraph.replaceWith(...paragraph.childNodes);
+      if (node && this.area.contains(node)) selection.collapse(node, offset);
+    }
   }
 
   showState() {

@@ -28,10 +28,12 @@ class ProjectWizard extends HTMLElement {
     // In the capturing phase: the step has to be right before anything else hears of the submit.
     this.form.addEventListener("submit", (event) => this.submitted(event), true);
     this.form.addEventListener("keydown", (event) => this.entered(event));
+    this.tree.addEventListener("input", () => (this.querySelector("[data-tree-error]").textContent = ""));
     this.addEventListener("click", (event) => this.clicked(event));
     this.setAttribute("data-ready", "");
     showParts(this.form);
-    const wrong = this.steps.findIndex((step) => step.querySelector(".errorlist"));
+    const hasError = (step) => [...step.querySelectorAll(".errorlist")].some((list) => list.textContent.trim());
+    const wrong = this.steps.findIndex(hasError);
     if (wrong >= 0) this.reached = this.steps.length - 1;
     this.show(wrong >= 0 ? wrong : Math.min(this.saved?.step ?? 0, this.steps.length - 1), { focus: wrong >= 0 });
   }
