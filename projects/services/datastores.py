@@ -64,7 +64,8 @@ def create_local_datastore(*, actor: User, workspace: Workspace, name: str, root
     access.require(actor, Capability.MANAGE_DATASTORES, workspace)
     name = clean_name(name, _("datastore"))
     folder = _check_root(root)
-    if not actor.is_superuser and not any(_is_below(folder, allowed.resolve()) for allowed in settings.LOCAL_FOLDERS):
+    is_allowed = any(_is_below(folder, allowed.resolve()) for allowed in settings.LOCAL_FOLDERS)
+    if not is_allowed and not access.is_administrator(actor):
         raise errors.Forbidden(
             _("This folder is not among those that workspaces may use."),
             way_out=_("Ask an administrator of the site to add it to LOCAL_FOLDERS, or to add the datastore for you."),
