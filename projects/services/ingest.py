@@ -110,8 +110,7 @@ class _Scan:
 
     def add(self, finding: Finding) -> None:
         self.cursor = finding.candidate.facts.order
-        limit = settings.MAX_ITEMS_PER_PROJECT
-        if finding.candidate.is_beyond or (self.refused if finding.reason else self.items) >= limit:
+        if self.is_full or self.refused > settings.MAX_ITEMS_PER_PROJECT:
             self.left_out[extension(finding.candidate.path)] += 1
         elif finding.reason:
             self.refused += 1
