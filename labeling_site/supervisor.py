@@ -171,12 +171,7 @@ class Supervisor:
         return str(link) if link else None
 
     def _start_site(self, watchdog: Watchdog, door: int) -> None:
-        proxied = env.flag("BEHIND_PROXY", default=self.public_url.startswith("https://"))
-        web = [sys.executable, "-m", "uvicorn", "labeling_site.asgi:application", "--fd", str(door)]
-        web += ["--no-access-log", "--no-server-header", "--log-level", "warning", "--timeout-graceful-shutdown", "5"]
-        web += ["--proxy-headers" if proxied else "--no-proxy-headers"]
-        if (processes := env.number("WEB_PROCESSES", 1, at_least=1, at_most=64)) > 1:
-            web += ["--workers", str(processes)]
+        web = [sys.executable, "-m", "labeling_site.running.web", str(door)]
         worker = [sys.executable, "-m", "dramatiq", "labeling_site.worker", "--processes", "1"]
         worker += ["--threads", str(env.number("WORKER_THREADS", 2, at_least=1, at_most=64))]
         worker += ["--worker-shutdown-timeout", "8000"]

@@ -49,7 +49,8 @@ print("project", project.pk)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site of its own: these tests kill its parts."""
-    site = running.start_site(tmp_path_factory.mktemp("killed") / "home")
+    folders = str(tmp_path_factory.getbasetemp())
+    site = running.start_site(tmp_path_factory.mktemp("killed") / "home", LOCAL_FOLDERS=folders)
     try:
         yield site
     finally:
@@ -152,7 +153,7 @@ def test_the_web_process_is_killed_while_people_label(site: Site) -> None:
             before = alice.insist(lambda: alice.get(f"projects/{project}/")["counts"]["labeled"])
             if all(one.done() for one in work):
                 break
-            kill(site, "uvicorn")
+            kill(site, "running.web")
             wait_until(lambda: running.answers(site.url + "/healthz") == 200, seconds=60, what="the web process")
             wait_until(
                 lambda before=before: all(one.done() for one in work)  # type: ignore[misc]

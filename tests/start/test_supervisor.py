@@ -81,7 +81,7 @@ def test_second_start_is_quick_and_finds_the_data(site: running.Site) -> None:
 
 
 def test_killed_parts_come_back(site: running.Site) -> None:
-    for words in ("dramatiq", "valkey-server", "uvicorn"):
+    for words in ("dramatiq", "valkey-server", "running.web"):
         old = pid_of(site, words)
         os.kill(old, signal.SIGKILL)
         running.wait_until(
@@ -97,7 +97,7 @@ def test_killed_parts_come_back(site: running.Site) -> None:
 
 
 def test_a_person_is_not_turned_away_while_web_restarts(site: running.Site) -> None:
-    os.kill(pid_of(site, "uvicorn"), signal.SIGKILL)
+    os.kill(pid_of(site, "running.web"), signal.SIGKILL)
     # The supervisor holds the door: this connection waits for the new process instead of being refused.
     with socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2])), timeout=30) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")

@@ -90,6 +90,7 @@ class Site:
     home: Path
     process: subprocess.Popen[str]
     output_path: Path
+    env: dict[str, str] | None = None
 
     @property
     def output(self) -> str:
@@ -105,7 +106,7 @@ class Site:
         """What `manage.py args…` prints when run on this site's home."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *args],
-            env=clean_environment(TESSERA_HOME=str(self.home), PORT=self.url.rpartition(":")[2]),
+            env=self.env or clean_environment(TESSERA_HOME=str(self.home), PORT=self.url.rpartition(":")[2]),
             capture_output=True,
             text=True,
             timeout=120,
@@ -126,18 +127,20 @@ def start_site(home: Path, *, wait: bool = True, seconds: float = 90, **env: str
     home.parent.mkdir(parents=True, exist_ok=True)
     output_path = home.parent / f"{home.name}.out"
     # Collected once for all sites of this test process; a person's site collects into its home.
-    env.setdefault("STATIC_ROOT", str(Path(os.environ["TESSERA_HOME"]) / "collected"))
+    if "TESSERA_TEST_HOME" in os.environ:
+        env.setdefault("STATIC_ROOT", str(Path(os.environ["TESSERA_HOME"]) / "collected"))
+    environment = clean_environment(TESSERA_HOME=str(home), PORT=port, **env)
     with output_path.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "labeling_site.supervisor"],
             cwd=ROOT,
-            env=clean_environment(TESSERA_HOME=str(home), PORT=port, **env),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    site = Site(f"http://127.0.0.1:{port}", home, process, output_path)
+    site = Site(f"http://127.0.0.1:{port}", home, process, output_path, environment)
     if wait:
         try:
             wait_until(
