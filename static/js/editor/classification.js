@@ -119,13 +119,17 @@ export class ClassificationView extends EventTarget {
       tile.node.classList.toggle("is-answered", this.#entries(id).length > 0);
       tile.chips.replaceChildren(...this.#chipsOf(id));
     }
-    if (this.assignments.length === 1) this.chips.replaceChildren(...this.#chipsOf(this.assignments[0].id));
+    if (this.assignments.length === 1) {
+      const chips = this.#chipsOf(this.assignments[0].id);
+      this.chips.replaceChildren(...(chips.length ? chips : [element("span", { className: "no-tag", textContent: say("no_tag") })]));
+    }
     const counts = new Map();
     for (const one of this.store.annotations) {
       if (!one.skipped) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
     }
     this.tags.show({ active: this.#sharedClasses(), counts });
     const all = this.assignments.length > 0 && this.selected.size === this.assignments.length;
+    byId("select-all").disabled = !this.isGrid;
     byId("select-all").setAttribute("aria-pressed", String(all && this.isGrid));
     byId("tool-undo").disabled = !this.store.canUndo;
     byId("tool-redo").disabled = !this.store.canRedo;
@@ -168,6 +172,7 @@ export class ClassificationView extends EventTarget {
 
   /** A class was chosen: it goes to the selected images. */
   pick(classId) {
+    this.page.hideHint();
     if (!this.assignments.length) return;
     if (!this.selected.size) {
       this.page.show(say("select_first"));

@@ -148,6 +148,7 @@ export class DrawingView extends EventTarget {
 
   /** A class was chosen: with M or U it becomes that of the selected object, otherwise that of the next one. */
   pick(id) {
+    this.page.hideHint();
     this.classId = id;
     const one = this.store.selection;
     if (one && one.label_class !== id && (this.tool.name === "move" || this.tool.name === "points")) {

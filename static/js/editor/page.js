@@ -33,6 +33,10 @@ export class Page {
     this.hintTimer = setTimeout(() => (this.hint.hidden = true), HINT_MS);
   }
 
+  hideHint() {
+    this.hint.hidden = true;
+  }
+
   /** A notice that stays until it is dealt with. Actions are {label, run} or {label, href}. */
   showNotice(kind, text, actions = []) {
     this.notice.className = `notice alert alert-${kind}`;
