@@ -37,7 +37,9 @@ FILTERS = ["status", "label_class", "labeler", "approved", "submitted_from", "su
 
 class ReviewSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=[(name, name) for name in DECISIONS])
-    entries = serializers.ListField(child=serializers.IntegerField(), allow_empty=False, max_length=500)
+    entries = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=2**63 - 1), allow_empty=False, max_length=500
+    )
     comment = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
 

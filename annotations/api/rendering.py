@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from projects.pages.media import item_image_url
-
 from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
 from projects.models import Item
+from projects.pages.media import item_image_url
 
 
 def task_json(task: Task) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from annotations.api import entries, exports, tasks
+from annotations.api import assignments, entries, exports, tasks
 
 router = SimpleRouter()
 router.register(r"projects/(?P<project_pk>\d+)/tasks", tasks.ProjectTaskViewSet, "api-project-task")
 router.register(r"projects/(?P<project_pk>\d+)/entries", entries.ProjectEntryViewSet, "api-project-entry")
 router.register(r"projects/(?P<project_pk>\d+)/exports", exports.ProjectExportViewSet, "api-project-export")
+router.register(
+    r"projects/(?P<project_pk>\d+)/assignments", assignments.ProjectAssignmentViewSet, "api-project-assignment"
+)
+router.register("assignments", assignments.AssignmentViewSet, "api-assignment")
 router.register("tasks", tasks.TaskViewSet, "api-task")
 router.register("entries", entries.EntryViewSet, "api-entry")
 router.register("exports", exports.ExportViewSet, "api-export")

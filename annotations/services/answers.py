@@ -15,6 +15,7 @@ from labeling_site.core import errors
 from projects.models import Item, LabelClass, Project, TaskType
 
 MAX_ANNOTATIONS = 10_000
+BIGGEST = 2**63  # the database holds no larger whole number
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def parse_annotation(data: Mapping[str, Any], where: str) -> AnswerAnnotation:
         client_id = uuid.UUID(str(data["id"])) if "id" in data else uuid.uuid4()
         label_class_id = int(data["label_class"])
         frame = int(data.get("frame") or 0)
-    except (KeyError, TypeError, ValueError) as error:
+        if not (0 <= label_class_id < BIGGEST and 0 <= frame < BIGGEST):
+            raise ValueError(_("a number out of range"))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise errors.Invalid(
             _("An annotation needs “label_class”, the number of a class, and may have “id”, a UUID, and “frame”."),
             fields={where: [str(error)]},
