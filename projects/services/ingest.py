@@ -110,7 +110,7 @@ class _Scan:
 
     def add(self, finding: Finding) -> None:
         self.cursor = finding.candidate.facts.order
-        if self.is_full or self.refused > settings.MAX_ITEMS_PER_PROJECT:
+        if self.is_full or (finding.reason and self.refused >= settings.MAX_ITEMS_PER_PROJECT):
             self.left_out[extension(finding.candidate.path)] += 1
         elif finding.reason:
             self.refused += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import threading
@@ -27,6 +28,8 @@ DEFAULT_SIDE = 2048
 WAIT_SECONDS = 20.0
 TRIMMED_SHARE = 0.9  # trimming goes this far below the limit, so that it need not happen at once again
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
+
+log = logging.getLogger(__name__)
 
 # Decoding takes the memory of a whole image; two at a time fill the cores of a small machine.
 _decoding = threading.BoundedSemaphore(2)
@@ -123,7 +126,9 @@ def _keep(key: str, suffix: str, content: bytes) -> None:
         draft.write_bytes(content)
         draft.replace(path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        log.warning("a rendition could not be kept", exc_info=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _files() -> Iterator[os.DirEntry[str]]:
