@@ -95,11 +95,10 @@ def find_api_key(secret: str) -> ApiKey | None:
             Q(expires_at=None) | Q(expires_at__gt=now),
             key_hash=tokens.token_hash(secret),
             revoked_at=None,
-            user__is_active=True,
-            workspace__deleted_at=None,
         )
         .first()
     )
+    # No capability is left to people who were deactivated or removed, nor to anybody in a deleted workspace.
     if key is None or not access.capabilities(key.user, key.workspace_id):
         return None
     ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=now - USE_NOTED_EVERY), pk=key.pk).update(

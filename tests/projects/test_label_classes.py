@@ -80,6 +80,8 @@ def test_a_class_joins_as_the_last_below_its_parent(people, zoo):
         *("Animal", "Animal/Cat", "Animal/Cat/Lion", "Animal/Dog", "Animal/Cow"),
         *("Plant", "Other"),
     ]
+    assert [row.path for row in zoo.label_classes.order_by("position")] == paths(zoo)
+    assert [row.position for row in zoo.label_classes.order_by("position")] == list(range(7))
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "x" * 121, "a\nb", "\u202eevil"])
