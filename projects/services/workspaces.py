@@ -50,7 +50,7 @@ def create_workspace(*, actor: User, name: str) -> Workspace:
             _("Your role does not include the right to create workspaces."),
             way_out=_("Ask an administrator of the site, or an owner of a workspace, to invite you."),
         )
-    return found_workspace(owner=actor, name=name)
+    return found_workspace(owner=actor, name=clean_name(name, slash=True))
 
 
 def rename_workspace(*, actor: User, workspace: Workspace, name: str) -> Workspace:

@@ -35,6 +35,14 @@ def test_administrators_and_owners_make_workspaces_and_own_them():
         assert access.may(person, Capability.MANAGE_WORKSPACE, made)
 
 
+def test_a_workspace_needs_a_name():
+    people = make_people()
+    with pytest.raises(errors.Invalid) as refusal:
+        workspaces.create_workspace(actor=people.alice, name=" ")
+    assert "name" in refusal.value.fields
+    assert Workspace.objects.count() == 1
+
+
 def test_labelers_and_strangers_make_no_workspace():
     people = make_people()
     for person in (people.bob, people.charlie):
