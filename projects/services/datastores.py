@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -145,8 +145,8 @@ def local_root(datastore: Datastore) -> str:
     """The folder of this machine below which storage keys are paths; "" where files lie in somebody else's cloud."""
     if datastore.kind == Datastore.Kind.LOCAL:
         return str(root_of(datastore))
-    is_folder = isinstance(default_storage, FileSystemStorage)
-    return str(default_storage.location) if is_folder else ""
+    storage: Any = default_storage
+    return str(storage.location) if isinstance(storage, FileSystemStorage) else ""
 
 
 # --- Looking into it -------------------------------------------------------------------------------------------------
@@ -203,9 +203,10 @@ def open_stored(datastore: Datastore, storage_key: str) -> BinaryIO:
     if datastore.kind == Datastore.Kind.LOCAL:
         return folders.open_inside(root_of(datastore), storage_key)
     try:
-        handle: BinaryIO = default_storage.open(storage_key, "rb").file
+        stored: Any = default_storage.open(storage_key, "rb")
     except FileNotFoundError as error:
         raise errors.NotFound(_("The stored file is gone.")) from error
+    handle: BinaryIO = stored.file
     return handle
 
 

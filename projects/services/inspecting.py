@@ -93,8 +93,8 @@ def inspect_all(candidates: Iterable[Candidate], *, apart: bool) -> Iterator[Fin
 
     Memory is bounded: a few batches are under way, and only as many files are open as there are processes.
     """
-    batches = iter(lambda: list(islice(stream, TOGETHER)), [])
     stream = iter(candidates)
+    batches = iter(lambda: list(islice(stream, TOGETHER)), [])
     if not apart:
         for batch in batches:
             yield from _findings(batch, lambda requests: [inspector.look_at(*request) for request in requests])

@@ -9,6 +9,7 @@ import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -176,7 +177,7 @@ def append(*, actor: User, upload: Upload, offset: int, chunk: bytes, sha256: st
 
 
 @contextmanager
-def _alone_with(upload: Upload) -> Iterator[BinaryIO]:
+def _alone_with(upload: Upload) -> Iterator[BufferedRandom]:
     """The partial file, open and locked against everybody else who has a chunk for it."""
     path = partial_path(upload.pk)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -209,7 +210,7 @@ class _Received(File):
         return str(self._path)
 
 
-def _store(upload: Upload, partial: BinaryIO, expected: str) -> None:
+def _store(upload: Upload, partial: BufferedRandom, expected: str) -> None:
     """Moves a complete upload into the site's storage under a key of ours; the name people gave stays in the row."""
     partial.seek(0)
     digest = hashlib.file_digest(partial, "sha256").hexdigest()
