@@ -5,11 +5,12 @@ ASGI handler each request pays several thread hops and a new connection (figures
 """
 
 import os
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling_site.settings")
-_wsgi = get_wsgi_application()
+_wsgi: Any = get_wsgi_application()
 
 from a2wsgi import WSGIMiddleware  # noqa: E402  Django has to be ready first
 from channels.auth import AuthMiddlewareStack  # noqa: E402

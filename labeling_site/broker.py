@@ -19,7 +19,7 @@ QUEUES = ["default", "ingest"]
 class Connections(Middleware):
     """A worker thread lives long; it must not keep a database connection that has died."""
 
-    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.Message[Any]) -> None:
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         close_old_connections()
 
     def after_process_message(self, broker: dramatiq.Broker, message: Any, **kwargs: Any) -> None:

@@ -108,7 +108,7 @@ INSTALLED_APPS.append("django.forms")
 # --- Database --------------------------------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{HOME / 'db' / 'tessera.sqlite3'}")
 DATABASES = {"default": dict(dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True))}
-USES_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+USES_SQLITE = str(DATABASES["default"]["ENGINE"]).endswith("sqlite3")
 if USES_SQLITE:
     # WAL lets people read while one writes; IMMEDIATE takes the write lock at once instead of failing half-way.
     DATABASES["default"]["OPTIONS"] = {

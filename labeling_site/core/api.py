@@ -35,7 +35,7 @@ class Cursor(CursorPagination):
     page_size_query_param = "page_size"
     ordering = "-id"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """One page; a cursor that nobody was given is refused like any other bad value."""
         try:
             return super().paginate_queryset(queryset, request, view)
@@ -76,7 +76,7 @@ def as_app_error(exc: Exception) -> errors.AppError | None:
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return errors.SignInNeeded(str(exc.detail), way_out=_("Sign in, or send a valid API key."))
     if isinstance(exc, exceptions.Throttled):
-        wait = int(exc.wait or 60)
+        wait = int(getattr(exc, "wait", None) or 60)
         return errors.TooMany(_("Too many requests."), way_out=_("Try again in %d seconds.") % wait, retry_after=wait)
     if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
         return errors.Forbidden(str(exc) or _("You may not do this."))
@@ -148,7 +148,8 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     filters: ClassVar[dict[str, Callable[[QuerySet[Any], str], QuerySet[Any]]]] = {}
     lookup_value_regex = r"[0-9a-f-]+"
-    pagination_class = Cursor
+    pagination_class: type[CursorPagination] = Cursor
+    queryset: QuerySet[Any]
 
     def scoped(self) -> QuerySet[Any]:
         """The rows that this user may see."""
@@ -156,7 +157,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
-            return self.queryset.none()  # type: ignore[union-attr]
+            return self.queryset.none()
         rows = self.scoped()
         for name, value in self.request.query_params.items():
             if name in {"cursor", "page_size", "format"}:
@@ -170,6 +171,9 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
                 raise errors.Invalid(_("%s holds a character that cannot be kept.") % name, fields={name: ["?"]})
             rows = self.filters[name](rows, value)
         return rows
+
+    def paginate_queryset(self, queryset: Any) -> list[Any]:
+        return super().paginate_queryset(queryset) or []
 
     def page(self, rows: QuerySet[Any]) -> Response:
         """One cursor page of rows, serialised."""

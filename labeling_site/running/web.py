@@ -26,13 +26,12 @@ def main() -> None:
         proxy_headers=env.flag("BEHIND_PROXY", default=env.public_url().startswith("https://")),
         workers=workers,
     )
-    server = uvicorn.Server(config)
     door = socket.socket(fileno=int(sys.argv[1]))
     door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every accepted connection
     if workers > 1:
-        Multiprocess(config, target=server.run, sockets=[door]).run()
+        Multiprocess(config, [door]).run()
     else:
-        server.run(sockets=[door])
+        uvicorn.Server(config).run(sockets=[door])
 
 
 if __name__ == "__main__":

@@ -38,4 +38,4 @@ class InWorkspace(ScopedViewSet):
         return my_workspace(self.request, self.kwargs["workspace_pk"])
 
     def scoped(self) -> Any:
-        return self.queryset.model.objects.visible_to(self.request.user).filter(workspace=self.workspace())  # type: ignore[union-attr]
+        return self.queryset.model.objects.visible_to(self.request.user).filter(workspace=self.workspace())
