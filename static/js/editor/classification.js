@@ -98,8 +98,9 @@ export class ClassificationView extends EventTarget {
     enlarge.addEventListener("click", () => this.enlarge(index));
     const chips = element("div", { className: "chips" });
     const foot = element("div", { className: "tile-foot" }, element("span", { className: "tile-name", textContent: item.name, title: item.path }), chips);
-    if (assignment.rejection?.comment) {
-      foot.append(element("p", { className: "tile-comment", textContent: say("rejected_with", { comment: assignment.rejection.comment }) }));
+    if (assignment.rejection) {
+      const { comment } = assignment.rejection;
+      foot.append(element("p", { className: "tile-comment", textContent: comment ? say("rejected_with", { comment }) : say("rejected") }));
     }
     const node = element("li", { className: "tile" }, select, enlarge, foot);
     const loaded = image.decode().catch(() => {

@@ -88,7 +88,8 @@ export class Page {
     byId("badge-past").hidden = !isPast;
     const comments = task.assignments.filter((one) => one.rejection);
     const box = byId("rejections");
-    box.hidden = comments.length === 0 || isPast;
+    // In a grid each image carries its own comment.
+    box.hidden = comments.length === 0 || isPast || task.assignments.length > 1;
     byId("rejections-list").replaceChildren(
       ...comments.map(({ item, rejection }) =>
         element("li", { textContent: rejection.comment ? `${item.name}: ${rejection.comment}` : say("rejected_plain", { name: item.name }) }),
