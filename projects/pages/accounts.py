@@ -219,6 +219,7 @@ def _account_page(request: HttpRequest, *, status: int = 200, **forms_and_more: 
         "key_form": ApiKeyForm(held=held),
         "keys": ApiKey.objects.visible_to(user).filter(user=user, workspace=workspace) if workspace else [],
         "now": timezone.now(),
+        "membership": user.memberships.filter(workspace=workspace).select_related("role").first(),
     }
     return render(request, "projects/account.html", context | forms_and_more, status=status)
 

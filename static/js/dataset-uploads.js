@@ -5,8 +5,8 @@ import { toast } from "./toast.js";
 
 let before = 0;
 document.querySelector("file-uploader")?.addEventListener("uploads:done", async (event) => {
-  if (event.detail.stored <= before) return;
-  before = event.detail.stored;
+  if (event.detail.fresh <= before) return;
+  before = event.detail.fresh;
   const dataset = event.target.getAttribute("dataset");
   try {
     await api("POST", `/api/v1/datasets/${dataset}/versions/`, {}, { idempotencyKey: newKey() });

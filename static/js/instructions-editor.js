@@ -17,7 +17,9 @@ const SIZES = ["P", "H3", "H2"]; // smaller to bigger
 
 /** A fragment of this document that holds `html` with allowed elements and attributes only. */
 export function cleaned(html) {
-  const parsed = new DOMParser().parseFromString(html, "text/html");
+  // Styles would be refused by the page's policy with a complaint each; they mean nothing here.
+  const plain = html.replace(/\sstyle=("[^"]*"|'[^']*')/gi, "");
+  const parsed = new DOMParser().parseFromString(plain, "text/html");
   const fragment = document.createDocumentFragment();
   copyChildren(parsed.body, fragment);
   return fragment;
@@ -33,7 +35,7 @@ function copyChildren(from, to) {
       continue;
     }
     const copy = document.createElement(name);
-    const align = ALIGNMENTS.find((one) => node.classList.contains(one) || one === `align-${node.style.textAlign || node.align}`);
+    const align = ALIGNMENTS.find((one) => node.classList.contains(one) || one === `align-${node.getAttribute("align")}`);
     if (align && align !== "align-left" && BLOCKS.has(name)) copy.className = align;
     if (name === "A" && /^(https?:|mailto:)/i.test(node.getAttribute("href") ?? "")) copy.setAttribute("href", node.getAttribute("href"));
     if (name === "IMG") {

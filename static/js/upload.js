@@ -44,9 +44,10 @@ class FileUploader extends HTMLElement {
   }
 
   get counts() {
-    const counts = { total: this.entries.size, stored: 0, refused: 0, failed: 0, open: 0, bytes: 0, sent: 0 };
+    const counts = { total: this.entries.size, stored: 0, refused: 0, failed: 0, open: 0, fresh: 0, bytes: 0, sent: 0 };
     for (const entry of this.entries.values()) {
       counts[ENDED.has(entry.state) ? entry.state : "open"] += 1;
+      if (entry.state === "stored" && entry.wasSent) counts.fresh += 1;
       if (entry.state === "refused") continue;
       counts.bytes += entry.size;
       counts.sent += entry.state === "stored" ? entry.size : entry.received;
@@ -168,6 +169,7 @@ class FileUploader extends HTMLElement {
         entry.received = upload.received ?? entry.received + chunk.size;
         entry.state = upload.state === "receiving" ? "sending" : upload.state;
         entry.reason = upload.reason ?? "";
+        entry.wasSent = true;
         this.redraw();
       } while (!ENDED.has(entry.state) && !this.stopped);
       if (!ENDED.has(entry.state)) entry.state = "waiting";
