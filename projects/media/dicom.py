@@ -13,16 +13,34 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGExtended12Bit, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import (
+    HTJ2K,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
 
-from . import flattening
+from . import flattening, isolated
 from .containers import coded_size
 from .dicom_header import Header, dicom_facts, read_header
 from .errors import BAD_FRAME, BAD_WINDOW, BOMB, DAMAGED, NO_DECODER, TRUNCATED, MediaError
 from .facts import Limits, MediaFacts, Rendition
 from .source import MAX_READ, Source, memory_for, refusing
 
-_CODED: Final = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
+# One decoder for each way to compress. Left to itself pydicom would try GDCM, inside this process, on most of them.
+_DECODERS: Final = {
+    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
+    **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), isolated.NAME),
+    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
+    **dict.fromkeys((*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), "pylibjpeg"),
+    RLELossless: "pylibjpeg",
+}
 _DAMAGED: Final = "The DICOM file is damaged and cannot be read."
 _RGB: Final = {"RGB", "YBR_ICT", "YBR_RCT"}  # what pydicom's decoders give as RGB, whatever they still call it
 
@@ -101,6 +119,8 @@ def _check_decodable(header: Header, limits: Limits) -> None:
     if header.syntax == JPEGExtended12Bit and header.bits_stored > 8:
         raise MediaError(NO_DECODER, "Pixels stored as 12-bit JPEG Extended cannot be decoded here.")
     if header.syntax.is_encapsulated:
+        if header.syntax not in _DECODERS:
+            raise MediaError(NO_DECODER, f"Pixels stored as {header.syntax.name} cannot be decoded here.")
         if header.bits_allocated == 1:
             raise MediaError(NO_DECODER, f"Single bits stored as {header.syntax.name} cannot be decoded here.")
         return
@@ -121,7 +141,9 @@ def _decode(header: Header, frame: int) -> tuple[np.ndarray, str]:
     if header.syntax.is_encapsulated:
         _check_coded(header, frame, options.get("extended_offsets"))
     header.stream.seek(header.value_at)
-    array, meaning = get_decoder(header.syntax).as_array(cast(Any, header.stream), index=frame, **options)
+    array, meaning = get_decoder(header.syntax).as_array(
+        cast(Any, header.stream), index=frame, decoding_plugin=_DECODERS.get(header.syntax, ""), **options
+    )
     expected = (header.rows, header.columns, 3) if header.samples == 3 else (header.rows, header.columns)
     if array.shape != expected:
         raise MediaError(DAMAGED, "The DICOM pixels do not have the size that the file states.")
@@ -138,7 +160,10 @@ def _check_coded(header: Header, frame: int, extended_offsets: Any) -> None:
         raise MediaError(TRUNCATED, "The DICOM file ends before its pixels are complete.")
     if len(coded) > min(MAX_READ, 2 * header.frame_bytes + (1 << 20)):
         raise MediaError(BOMB, "A compressed DICOM frame is larger than its pixels could be.")
-    if header.syntax not in _CODED:
+    if header.syntax in JPEGLSTransferSyntaxes and b"\xff\xd9" not in coded[-64:]:
+        # CharLS spends ten seconds of processor time on 4 kB that lack their end marker.
+        raise MediaError(TRUNCATED, "A compressed DICOM frame ends before its picture is complete.")
+    if header.syntax == RLELossless:
         return
     claimed = coded_size(coded)
     if claimed is None:

@@ -113,6 +113,11 @@ def refusing(source: Source, sentence: str) -> Iterator[None]:
         if source.failure is not None:
             raise
         raise MediaError(DAMAGED, sentence) from error
+    except BaseException as error:
+        # A decoder written in Rust that trips over hostile data raises this, which is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise MediaError(DAMAGED, sentence) from error
 
 
 @contextmanager
