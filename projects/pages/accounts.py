@@ -186,7 +186,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         user = request.user if request.user.is_authenticated else None
         try:
             if user is not None:
-                joined = invitations.accept_invitation(token=token, actor=user)  # type: ignore[arg-type]
+                joined = invitations.accept_invitation(token=token, actor=user)
             elif form.is_valid():
                 joined = invitations.accept_invitation(token=token, actor=None, **form.cleaned_data)
             else:
@@ -210,7 +210,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def _account_page(request: HttpRequest, *, status: int = 200, **forms_and_more: Any) -> HttpResponse:
     from projects.pages.context import current_workspace, navigation
 
-    user: User = request.user  # type: ignore[assignment]
+    user: User = request.user
     workspace = current_workspace(request)
     held = navigation(request)["can"]
     context = {
@@ -234,7 +234,7 @@ def account(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST)
     if form.is_valid():
         try:
-            accounts.change_profile(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+            accounts.change_profile(actor=request.user, **form.cleaned_data)
         except errors.AppError as error:
             refuse(form, error)
         else:
@@ -251,13 +251,13 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(request.POST)
     if form.is_valid():
         try:
-            count_sign_in(client_address(request), request.user.email)  # type: ignore[union-attr]
-            accounts.change_password(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+            count_sign_in(client_address(request), request.user.email)
+            accounts.change_password(actor=request.user, **form.cleaned_data)
         except errors.AppError as error:
             refuse(form, error, {"password": "new"})
         else:
             request.user.refresh_from_db()
-            update_session_auth_hash(request, request.user)  # type: ignore[arg-type]
+            update_session_auth_hash(request, request.user)
             messages.success(request, _("Your password is changed. Other browsers are signed out."))
             return redirect("account")
     return _account_page(request, status=400, password_form=form)
@@ -269,12 +269,12 @@ def create_api_key(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     """Makes a key and shows it this once: the answer is the page itself, never stored in the session."""
     from projects.access import capabilities
 
-    form = ApiKeyForm(request.POST, held=capabilities(request.user, workspace))  # type: ignore[arg-type]
+    form = ApiKeyForm(request.POST, held=capabilities(request.user, workspace))
     if form.is_valid():
         days = form.cleaned_data["days"]
         try:
             key, secret = api_keys.create_api_key(
-                actor=request.user,  # type: ignore[arg-type]
+                actor=request.user,
                 workspace=workspace,
                 name=form.cleaned_data["name"],
                 capabilities=form.cleaned_data["capabilities"],
@@ -291,6 +291,6 @@ def create_api_key(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 @require_POST
 def revoke_api_key(request: HttpRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.visible_to(request.user).filter(user=request.user), pk=key_id)
-    api_keys.revoke_api_key(actor=request.user, api_key=key)  # type: ignore[arg-type]
+    api_keys.revoke_api_key(actor=request.user, api_key=key)
     messages.success(request, _("The key “%s” is revoked.") % key.name)
     return redirect("account")

@@ -33,7 +33,7 @@ def in_workspace(capability: Capability = Capability.READ_WORKSPACE) -> Callable
             workspace = current_workspace(request)
             if workspace is None:
                 return redirect("workspace-new")
-            access.require(request.user, capability, workspace)  # type: ignore[arg-type]
+            access.require(request.user, capability, workspace)
             return view(request, workspace=workspace, **kwargs)
 
         return wrapped
@@ -46,7 +46,7 @@ def enter(request: HttpRequest, workspace: Workspace | int) -> frozenset[str]:
     pk = workspace if isinstance(workspace, int) else workspace.pk
     if request.session.get("workspace") != pk:
         request.session["workspace"] = pk
-    return access.capabilities(request.user, pk)  # type: ignore[arg-type]
+    return access.capabilities(request.user, pk)
 
 
 def refuse(form: forms.BaseForm, error: errors.AppError, aliases: Mapping[str, str] | None = None) -> None:

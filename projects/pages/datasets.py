@@ -77,7 +77,7 @@ def dataset_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     page = Paginator(rows.order_by("name"), 50).get_page(request.GET.get("page"))
     for dataset in page.object_list:
         dataset.newest = max(dataset.versions.all(), key=lambda version: version.number, default=None)
-    held = access.capabilities(request.user, workspace)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, workspace)
     context = {
         "page": page,
         "query": query,
@@ -94,9 +94,9 @@ def new_dataset(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     form = DatasetForm(request.POST or None, user=request.user, workspace=workspace)
     if request.method == "POST" and form.is_valid():
         try:
-            made = datasets.create_dataset(actor=request.user, workspace=workspace, **form.cleaned_data)  # type: ignore[arg-type]
+            made = datasets.create_dataset(actor=request.user, workspace=workspace, **form.cleaned_data)
             if made.kind == Dataset.Kind.DATASTORE:
-                datasets.start_version(actor=request.user, dataset=made)  # type: ignore[arg-type]
+                datasets.start_version(actor=request.user, dataset=made)
         except errors.AppError as error:
             if isinstance(error, errors.Forbidden):
                 raise
@@ -109,7 +109,7 @@ def new_dataset(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             {"value": Dataset.Kind.UPLOAD.value, "text": _("Sent from your computer and kept by this site.")},
             {"value": Dataset.Kind.DATASTORE.value, "text": _("The files stay where they are.")},
         ],
-        "may_add_datastore": access.may(request.user, Capability.MANAGE_DATASTORES, workspace),  # type: ignore[arg-type]
+        "may_add_datastore": access.may(request.user, Capability.MANAGE_DATASTORES, workspace),
     }
     return render(request, "projects/dataset_new.html", context, status=400 if form.errors else 200)
 
@@ -154,7 +154,7 @@ def upload_counts(dataset: Dataset) -> dict[str, int]:
 def _opened(request: HttpRequest, dataset_id: int, capability: Capability) -> Dataset:
     dataset: Dataset = get_object_or_404(_visible(request).select_related("datastore"), pk=dataset_id)
     enter(request, dataset.workspace_id)
-    access.require(request.user, capability, dataset.workspace_id)  # type: ignore[arg-type]
+    access.require(request.user, capability, dataset.workspace_id)
     return dataset
 
 
@@ -162,7 +162,7 @@ def _opened(request: HttpRequest, dataset_id: int, capability: Capability) -> Da
 @require_safe
 def dataset_page(request: HttpRequest, dataset_id: int) -> HttpResponse:
     dataset = _opened(request, dataset_id, Capability.PREVIEW_DATASETS)
-    held = access.capabilities(request.user, dataset.workspace_id)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, dataset.workspace_id)
     context = _panel(request, dataset) | {
         "may_write": Capability.WRITE_DATASETS in held,
         "may_project": Capability.WRITE_PROJECTS in held,
@@ -193,7 +193,7 @@ def counts(request: HttpRequest, dataset_id: int) -> JsonResponse:
 def scan(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """Reads what is there now, as a new version."""
     dataset = _opened(request, dataset_id, Capability.WRITE_DATASETS)
-    datasets.start_version(actor=request.user, dataset=dataset)  # type: ignore[arg-type]
+    datasets.start_version(actor=request.user, dataset=dataset)
     messages.success(request, _("The files are being read."))
     return redirect("dataset", dataset.pk)
 
@@ -202,6 +202,6 @@ def scan(request: HttpRequest, dataset_id: int) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
     dataset = _opened(request, dataset_id, Capability.WRITE_DATASETS)
-    datasets.delete_dataset(actor=request.user, dataset=dataset)  # type: ignore[arg-type]
+    datasets.delete_dataset(actor=request.user, dataset=dataset)
     messages.success(request, _("The dataset “%s” is deleted.") % dataset.name)
     return redirect("datasets")

@@ -34,11 +34,11 @@ class DatastoreForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def datastore_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     """What there is; a post adds a folder."""
-    held = access.capabilities(request.user, workspace)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, workspace)
     form = DatastoreForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = datastores.create_local_datastore(actor=request.user, workspace=workspace, **form.cleaned_data)  # type: ignore[arg-type]
+            made = datastores.create_local_datastore(actor=request.user, workspace=workspace, **form.cleaned_data)
         except errors.AppError as error:
             if isinstance(error, errors.Forbidden) and "missing" in error.extra:
                 raise
@@ -51,7 +51,7 @@ def datastore_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         "datastores": rows.annotate(used=Count("datasets", filter=Q(datasets__deleted_at=None))).order_by("name"),
         "form": form,
         "may_manage": Capability.MANAGE_DATASTORES in held,
-        "folders": [] if request.user.is_superuser else settings.LOCAL_FOLDERS,  # type: ignore[union-attr]
+        "folders": [] if request.user.is_superuser else settings.LOCAL_FOLDERS,
     }
     return render(request, "projects/datastores.html", context, status=400 if form.errors else 200)
 
@@ -60,7 +60,7 @@ def datastore_list(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, datastore_id: int) -> HttpResponse:
     datastore = get_object_or_404(Datastore.objects.visible_to(request.user), pk=datastore_id)
-    datastores.delete_datastore(actor=request.user, datastore=datastore)  # type: ignore[arg-type]
+    datastores.delete_datastore(actor=request.user, datastore=datastore)
     messages.success(request, _("The datastore “%s” is forgotten; its files stay.") % datastore.name)
     return redirect("datastores")
 
@@ -73,7 +73,7 @@ def preview(request: HttpRequest, datastore_id: int) -> HttpResponse:
     enter(request, datastore.workspace_id)
     context: dict[str, object] = {}
     try:
-        found = datasets.preview(actor=request.user, datastore=datastore, path=request.GET.get("path", ""))  # type: ignore[arg-type]
+        found = datasets.preview(actor=request.user, datastore=datastore, path=request.GET.get("path", ""))
     except errors.Forbidden:
         raise
     except errors.AppError as error:

@@ -29,7 +29,7 @@ from projects.services import counters, samples
 from projects.services import projects as project_services
 
 PER_PAGE = 50
-SORTS: dict[str, tuple[str, list[Any]]] = {
+SORTS: dict[str, tuple[Any, list[Any]]] = {
     "recent": (gettext_lazy("Newest first"), ["-is_favourite", "-id"]),
     "name": (gettext_lazy("Name"), ["name_key"]),
     "-name": (gettext_lazy("Name, from Z"), ["-name_key"]),
@@ -72,7 +72,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         return redirect("workspace-new")
     mine = Project.objects.visible_to(request.user).filter(workspace=workspace)
-    if mine.exists() or not access.may(request.user, Capability.WRITE_PROJECTS, workspace):  # type: ignore[arg-type]
+    if mine.exists() or not access.may(request.user, Capability.WRITE_PROJECTS, workspace):
         return redirect("projects")
     return render(request, "projects/first_run.html", {"samples": sample_cards(), "guide": GUIDE})
 
@@ -112,7 +112,7 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         rows = rows.annotate(share=Cast(_count("labeled"), FloatField()) / NullIf(_count("total"), 0))
     rows = rows.select_related("job").order_by(*SORTS[sort][1])
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    held = access.capabilities(user, workspace)  # type: ignore[arg-type]
+    held = access.capabilities(user, workspace)
     found = list(page.object_list)
     counts = counters.read_many([project.pk for project in found])
     listed = [
@@ -208,7 +208,7 @@ def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
     """Sets or clears one's star."""
     project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
     on = request.POST.get("on") == "1"
-    project_services.set_favourite(actor=request.user, project=project, favourite=on)  # type: ignore[arg-type]
+    project_services.set_favourite(actor=request.user, project=project, favourite=on)
     return redirect(_back(request))
 
 
@@ -219,6 +219,6 @@ def make_sample(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     task_type = request.POST.get("task_type", "")
     if task_type not in TaskType.values:
         raise errors.Invalid(_("There is no such task type."), way_out=_("Choose one of the four samples."))
-    project = samples.create_sample_project(actor=request.user, workspace=workspace, task_type=task_type)  # type: ignore[arg-type]
+    project = samples.create_sample_project(actor=request.user, workspace=workspace, task_type=task_type)
     messages.success(request, _("The sample is being made; it takes a few seconds."))
     return redirect("project", project.pk)

@@ -66,7 +66,7 @@ def _create(request: HttpRequest, workspace: Workspace, data: dict[str, Any]) ->
     with transaction.atomic():
         dataset = _dataset(request, workspace, data)
         return project_services.create_project(
-            actor=request.user,  # type: ignore[arg-type]
+            actor=request.user,
             workspace=workspace,
             name=data["name"],
             description=data["description"],
@@ -84,11 +84,11 @@ def _create(request: HttpRequest, workspace: Workspace, data: dict[str, Any]) ->
 
 def _dataset(request: HttpRequest, workspace: Workspace, data: dict[str, Any]) -> Dataset:
     if data["source"] == EXISTING:
-        return data["dataset"]  # type: ignore[no-any-return]
+        return data["dataset"]
     if data["source"] == DATASTORE:
         try:
             return datasets.create_dataset(
-                actor=request.user,  # type: ignore[arg-type]
+                actor=request.user,
                 workspace=workspace,
                 name=data["dataset_name"],
                 kind=Dataset.Kind.DATASTORE,
@@ -102,7 +102,7 @@ def _dataset(request: HttpRequest, workspace: Workspace, data: dict[str, Any]) -
             error.fields = {{"name": "dataset_name"}.get(key, key): value for key, value in error.fields.items()}
             error.fields = error.fields or {"dataset_name": [str(error)]}
             raise
-    return data["uploaded_dataset"]  # type: ignore[no-any-return]
+    return data["uploaded_dataset"]
 
 
 def _quality(data: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _page(request: HttpRequest, workspace: Workspace, form: WizardForm, *, statu
         "max_bytes": settings.MAX_FILE_BYTES,
         "max_items": f"{settings.MAX_ITEMS_PER_PROJECT:,}",
         "chunk_bytes": settings.UPLOAD_CHUNK_BYTES // 2,
-        "may_upload": access.may(request.user, Capability.WRITE_DATASETS, workspace),  # type: ignore[arg-type]
-        "may_add_datastore": access.may(request.user, Capability.MANAGE_DATASTORES, workspace),  # type: ignore[arg-type]
+        "may_upload": access.may(request.user, Capability.WRITE_DATASETS, workspace),
+        "may_add_datastore": access.may(request.user, Capability.MANAGE_DATASTORES, workspace),
     }
     return render(request, "projects/wizard.html", context, status=status)

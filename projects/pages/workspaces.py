@@ -62,7 +62,7 @@ def _matrix(roles: list[Role]) -> list[dict[str, Any]]:
 
 
 def _members_page(request: HttpRequest, workspace: Workspace, *, status: int = 200, **more: Any) -> HttpResponse:
-    held = access.capabilities(request.user, workspace)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, workspace)
     roles = list(_roles(workspace))
     may_manage = Capability.MANAGE_MEMBERS in held
     memberships = Membership.objects.visible_to(request.user).filter(workspace=workspace)
@@ -99,7 +99,7 @@ def members(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     if form.is_valid():
         try:
             invitation, url = invitations.invite(
-                actor=request.user,  # type: ignore[arg-type]
+                actor=request.user,
                 workspace=workspace,
                 **form.cleaned_data,
             )
@@ -114,7 +114,7 @@ def members(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 @require_POST
 def revoke_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
     invitation = get_object_or_404(Invitation.objects.visible_to(request.user), pk=invitation_id)
-    invitations.revoke_invitation(actor=request.user, invitation=invitation)  # type: ignore[arg-type]
+    invitations.revoke_invitation(actor=request.user, invitation=invitation)
     messages.success(request, _("The invitation is withdrawn; its link no longer works."))
     return redirect("workspace-members")
 
@@ -123,10 +123,10 @@ def revoke_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
 @require_POST
 def change_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     membership = get_object_or_404(Membership.objects.visible_to(request.user), pk=membership_id)
-    access.require(request.user, Capability.MANAGE_MEMBERS, membership.workspace_id)  # type: ignore[arg-type]
+    access.require(request.user, Capability.MANAGE_MEMBERS, membership.workspace_id)
     chosen = request.POST.get("role", "")
     role = get_object_or_404(_roles(membership.workspace), pk=int(chosen) if chosen.isdigit() else 0)
-    workspaces.change_role(actor=request.user, membership=membership, role=role)  # type: ignore[arg-type]
+    workspaces.change_role(actor=request.user, membership=membership, role=role)
     sentence = _("%(person)s is now %(role)s.")
     messages.success(request, sentence % {"person": membership.user, "role": role.name})
     return redirect("workspace-members")
@@ -138,7 +138,7 @@ def remove_member(request: HttpRequest, membership_id: int) -> HttpResponse:
     """Removes somebody, or oneself."""
     membership = get_object_or_404(Membership.objects.visible_to(request.user), pk=membership_id)
     is_me = membership.user_id == request.user.pk
-    workspaces.remove_member(actor=request.user, membership=membership)  # type: ignore[arg-type]
+    workspaces.remove_member(actor=request.user, membership=membership)
     if is_me:
         messages.success(request, _("You have left %s.") % membership.workspace.name)
         return redirect("home")
@@ -153,7 +153,7 @@ def settings(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     form = WorkspaceForm(request.POST or None, initial={"name": workspace.name})
     if request.method == "POST" and form.is_valid():
         try:
-            workspaces.rename_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)  # type: ignore[arg-type]
+            workspaces.rename_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
         except errors.AppError as error:
             refuse(form, error)
         else:
@@ -171,7 +171,7 @@ def delete(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         raise errors.Invalid(
             _("The name you typed is not the name of this workspace."), way_out=_("Type it exactly as it is shown.")
         )
-    workspaces.delete_workspace(actor=request.user, workspace=workspace)  # type: ignore[arg-type]
+    workspaces.delete_workspace(actor=request.user, workspace=workspace)
     request.session.pop("workspace", None)
     messages.success(request, _("The workspace “%s” is deleted.") % workspace.name)
     return redirect("home")
@@ -181,11 +181,11 @@ def delete(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """Makes a workspace of one's own; people who may not are told how they get into one."""
-    may_create = workspaces.may_create_workspaces(request.user)  # type: ignore[arg-type]
+    may_create = workspaces.may_create_workspaces(request.user)
     form = WorkspaceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = workspaces.create_workspace(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+            made = workspaces.create_workspace(actor=request.user, **form.cleaned_data)
         except errors.Forbidden:
             raise
         except errors.AppError as error:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling_site.core.models import Job
-from projects.models import Dataset, Datastore, DatasetVersion, Item, User
+from projects.models import Dataset, DatasetVersion, Datastore, Item, User
 from projects.services import datastores
 from tests.factories import (
     add_member,
