@@ -20,6 +20,8 @@ NOT_TRANSLATED = {"Tessera", "API", "COCO", "CSV", "JSON", "DICOM", "Ctrl", "Shi
 IS_CODE = re.compile(r"<(code|kbd|pre|samp)\b.*?</\1>", re.S)
 TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.S)
 COMMENT = re.compile(r"{%\s*comment\s*%}.*?{%\s*endcomment\s*%}|{#.*?#}", re.S)
+# Blocks such as page_class hold names of CSS classes.
+CLASS_BLOCK = re.compile(r"{%\s*block\s+\w+_class\s*%}.*?{%\s*endblock[^%]*%}", re.S)
 TRANSLATED_BLOCK = re.compile(r"{%\s*blocktrans(?:late)?\b.*?{%\s*endblocktrans(?:late)?\s*%}", re.S)
 VISIBLE_ATTRIBUTES = re.compile(
     r"""\s(?:title|alt|placeholder|aria-label|data-confirm[\w-]*|data-copied)=(["'])(.*?)\1""", re.S
@@ -39,7 +41,7 @@ def without_template_code(text: str) -> str:
 
 def untranslated(text: str) -> list[str]:
     """Runs of words in the text or in visible attributes that do not go through gettext."""
-    plain = without_template_code(IS_CODE.sub(" ", text))
+    plain = without_template_code(IS_CODE.sub(" ", CLASS_BLOCK.sub("", text)))
     found = [value for _quote, value in VISIBLE_ATTRIBUTES.findall(plain)]
     found += TAG.sub("\n", plain).split("\n")
     return [

@@ -3,23 +3,16 @@
 import { byId, element, storage } from "./dom.js";
 import { REGISTRY } from "./shortcuts.js";
 
-/** A short fingerprint of a text (FNV-1a), so that changed instructions are shown again. */
-export function fingerprint(text) {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(16);
-}
-
-/** The tabs "Tasks" and "Instructions". `onStart` runs when labeling begins for the first time on this page. */
+/** The tabs "Tasks" and "Instructions"; changed instructions are shown again. `onStart` runs when labeling begins for the first time on this page. */
 export class Instructions {
-  constructor(projectId, onStart) {
+  constructor(project, onStart) {
     this.panel = byId("instructions-panel");
     this.work = byId("tasks-panel");
     this.onStart = onStart;
     this.started = false;
     const text = byId("instructions-text");
-    this.key = `tessera.instructions.${projectId}`;
-    this.version = fingerprint(new XMLSerializer().serializeToString(text));
+    this.key = `tessera.instructions.${project.id}`;
+    this.version = project.instructions_hash;
     const isEmpty = !text.textContent.trim() && !text.querySelector("img");
     this.isNew = !isEmpty && storage.get(this.key) !== this.version;
     byId("tab-tasks").addEventListener("click", () => this.showTasks());

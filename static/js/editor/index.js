@@ -47,7 +47,7 @@ const session = new Session({
 });
 page.refresh = () => session.refresh();
 view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
-const instructions = new Instructions(project.id, () => session.next());
+const instructions = new Instructions(project, () => session.next());
 
 const setTool = (name) => {
   viewTools.stopWindow();

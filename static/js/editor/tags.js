@@ -41,7 +41,7 @@ export class Tags {
     const count = element("span", { className: "tag-count" });
     const pick = element(
       "button",
-      { type: "button", className: "tag-pick", title: one.path || one.name, attrs: { "aria-pressed": "false" } },
+      { type: "button", className: "tag-pick", title: [one.path || one.name, one.description].filter(Boolean).join("\n"), attrs: { "aria-pressed": "false" } },
       element("span", { className: "dot", data: { colour: one.colour } }),
       element("span", { className: "tag-name", textContent: one.name }),
       count,

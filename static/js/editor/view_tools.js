@@ -48,7 +48,7 @@ export class ViewTools {
     const single = assignments.length === 1;
     const item = assignments[0]?.item;
     for (const node of document.querySelectorAll("[data-single-only]")) node.hidden = !single;
-    for (const node of document.querySelectorAll("[data-dicom-only]")) node.hidden = !(single && item.is_dicom);
+    for (const node of document.querySelectorAll("[data-dicom-only]")) node.hidden = !(single && hasWindow(item));
     byId("frames").hidden = !(single && item.frames > 1);
     if (!single) return;
     byId("frame-slider").max = String(item.frames);
@@ -132,7 +132,7 @@ export class ViewTools {
 
   toggleWindow() {
     const item = this.assignments.length === 1 ? this.assignments[0].item : null;
-    if (!item?.is_dicom) return false;
+    if (!item || !hasWindow(item)) return false;
     if (this.windowTool) this.stopWindow();
     else {
       this.windowTool = { before: this.stage.tool, panning: this.stage.panning };
@@ -205,14 +205,15 @@ class WindowTool {
   }
 }
 
-/** Where window and level start: what the file says, else the range that its stored bits can hold. */
-export function startWindow({ facts = {} }) {
-  const first = (value) => Number(Array.isArray(value) ? value[0] : value);
-  const centre = first(facts.window_centre ?? facts.window_center);
-  const width = first(facts.window_width);
-  if (Number.isFinite(centre) && width > 0) return [centre, width];
-  const bits = Number(facts.bits_stored) || 8;
-  return [2 ** (bits - 1), 2 ** bits];
+/** Window and level are for grey DICOM files; colour has none. */
+const hasWindow = (item) => item.is_dicom && (item.facts?.dicom?.samples ?? 1) === 1;
+
+/** Where window and level start: what the file says, else the range of values that can occur in it. */
+export function startWindow({ facts }) {
+  const { window_center: centre, window_width: width, value_low: low, value_high: high } = facts?.dicom ?? {};
+  if (Number.isFinite(centre) && width >= 1) return [centre, width];
+  if (high > low) return [(low + high) / 2, high - low];
+  return [128, 256];
 }
 
 function factsOf(item) {
@@ -221,9 +222,11 @@ function factsOf(item) {
     [say("info_size"), say("info_pixels", { width: item.width, height: item.height })],
   ];
   if (item.frames > 1) rows.push([say("info_frames"), String(item.frames)]);
-  for (const [name, value] of Object.entries(item.facts ?? {})) {
-    if (value === null || value === "" || (Array.isArray(value) && !value.length)) continue;
-    rows.push([name.replaceAll("_", " "), typeof value === "object" ? [value].flat().join(", ") : String(value)]);
+  const { format, dicom, notes = [] } = item.facts ?? {};
+  if (format) rows.push([say("info_format"), format]);
+  for (const name of ["modality", "photometric", "bits_stored"]) {
+    if (dicom?.[name]) rows.push([say(`info_${name}`), String(dicom[name])]);
   }
+  for (const note of notes) rows.push([say("info_note"), note]);
   return rows.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]);
 }
