@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -304,3 +306,14 @@ def test_uploads_of_one_workspace_are_no_business_of_another(people: factories.P
         uploads.begin(actor=people.charlie, dataset=dataset, files=[{"path": "b.jpg", "size": 4}])
     assert other.pk != people.workspace.pk
     assert not dataset.uploads.exists()
+
+
+def test_what_nobody_goes_on_sending_is_forgotten(people: factories.People, dataset: Dataset) -> None:
+    old, new = announce(people, dataset, ("old.jpg", 8), ("new.jpg", 8))
+    for upload in (old, new):
+        uploads.append(actor=people.alice, upload=upload, offset=0, chunk=b"0123")
+    long_ago = time.time() - uploads.KEPT_SECONDS - 60
+    os.utime(uploads.partial_path(old.pk), (long_ago, long_ago))
+    assert uploads.forget_abandoned() == 1
+    assert not uploads.partial_path(old.pk).exists()
+    assert stored(send(people, Upload.objects.get(pk=new.pk), b"01234567")) == b"01234567"
