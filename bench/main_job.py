@@ -27,11 +27,11 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-from tests.support import running  # noqa: E402
-from tests.support.client import Client, make_clients  # noqa: E402
-from tests.support.postgres import find_binaries, running_postgres  # noqa: E402
+from tests.support import running
+from tests.support.client import Client, make_clients
+from tests.support.postgres import find_binaries, running_postgres
 
 PROCESSES = 4
 LABEL_EVERYTHING = """

@@ -175,7 +175,10 @@ class Supervisor:
         worker = [sys.executable, "-m", "dramatiq", "labeling_site.worker", "--processes", "1"]
         worker += ["--threads", str(env.number("WORKER_THREADS", 2, at_least=1, at_most=64))]
         worker += ["--worker-shutdown-timeout", "8000"]
-        self._child("web", web, watchdog, (door,))
+        # Python runs one thread at a time, so a second process is what makes use of a second core.
+        processes = env.number("WEB_PROCESSES", min(2, os.cpu_count() or 1), at_least=1, at_most=64)
+        for number in range(1, processes + 1):
+            self._child("web" if number == 1 else f"web-{number}", web, watchdog, (door,))
         self._child("worker", worker, watchdog)
 
     def _wait_for_first_answer(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ from projects.services import invitations, projects, workspaces
 from projects.services.accounts import make_user as sign_up
 
 PASSWORD = "violet-umbrella-42"
-_numbers = itertools.count(1)
+_numbers = itertools.count(os.getpid() * 1000)  # two processes on one site make different names
 
 
 # --- People ----------------------------------------------------------------------------------------------------------

@@ -110,11 +110,12 @@ class TaskViewSet(ScopedViewSet):
     queryset = Task.objects.none()
     serializer_class = SubmitSerializer
 
+    def mine(self) -> QuerySet[Task]:
+        rows = Task.objects.visible_to(self.request.user).filter(labeler=self.request.user, project__deleted_at=None)
+        return rows.select_related("project")
+
     def scoped(self) -> QuerySet[Task]:
-        mine = Task.objects.visible_to(self.request.user).filter(
-            labeler=self.request.user, project__in=Project.objects.visible_to(self.request.user)
-        )
-        return selectors.with_page(mine)
+        return selectors.with_page(self.mine())
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def retrieve(self, request: Request, pk: str) -> Reply:
@@ -125,7 +126,7 @@ class TaskViewSet(ScopedViewSet):
     def submit(self, request: Request, pk: str) -> Reply:
         """Stores the answers; those that could not be taken are listed under "refused" with a reason each."""
         data = self.validated(SubmitSerializer)
-        task = self.get_object()
+        task = get_object_or_404(self.mine(), pk=pk)
         answers = [
             Answer(
                 assignment_id=answer["assignment"],
@@ -141,19 +142,19 @@ class TaskViewSet(ScopedViewSet):
         ]
         done = submission.submit_task(actor=request.user, task=task, operation_id=data["operation_id"], answers=answers)
         refused = [{"assignment": one.assignment_id, "code": one.code, "detail": one.detail} for one in done.refused]
-        page = self.get_queryset().get(pk=task.pk)
+        page = selectors.with_page(Task.objects.filter(pk=task.pk)).get()
         return Reply({"task": task_json(page), "remaining": queue.remaining(task.project), "refused": refused})
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def heartbeat(self, request: Request, pk: str) -> Reply:
         """Keeps the leases of the page for another ten minutes."""
-        queue.heartbeat(actor=request.user, task=self.get_object())
+        queue.heartbeat(actor=request.user, task=get_object_or_404(self.mine(), pk=pk))
         return Reply(task_json(self.get_object()))
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Reply:
         """Gives the page back unanswered."""
-        queue.release_task(actor=request.user, task=self.get_object())
+        queue.release_task(actor=request.user, task=get_object_or_404(self.mine(), pk=pk))
         return Reply(task_json(self.get_object()))

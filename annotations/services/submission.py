@@ -56,20 +56,20 @@ def submit_task(*, actor: User, task: Task, operation_id: uuid.UUID, answers: Se
     checked = _check(project, task, held, answers)
     with transaction.atomic():
         # Both copies of a request sent twice at once may have come this far; the entries' lock lets one pass first.
-        entry_ids = [row.entry_id for row, _answer in checked]
-        list(QueueEntry.objects.filter(pk__in=entry_ids).order_by("id").select_for_update().values_list("pk"))
+        rows = QueueEntry.objects.filter(pk__in=[row.entry_id for row, _answer in checked]).order_by("id")
+        entries = list(rows.select_for_update(of=("self",)).select_related("final_response"))
         if (replay := _replay(task, held, operation_id, answers)) is not None:
             return replay
-        refused = _store(actor, project, task, operation_id, checked)
+        refused = _store(actor, project, entries, operation_id, checked)
         if len(refused) == len(checked):
             raise errors.Conflict(
                 refused[0].detail,
                 way_out=_("What you drew is kept in this browser. Open the next page."),
                 code=refused[0].code,
             )
-        Task.objects.filter(pk=task.pk).update(state=Task.State.SUBMITTED, submitted_at=timezone.now())
+        task.state, task.submitted_at = Task.State.SUBMITTED, timezone.now()
+        Task.objects.filter(pk=task.pk).update(state=task.state, submitted_at=task.submitted_at)
         events.publish(project.topic)
-    task.refresh_from_db()
     return Submitted(task, refused)
 
 
@@ -122,11 +122,14 @@ def _check(
 
 
 def _store(
-    actor: User, project: Project, task: Task, operation_id: uuid.UUID, checked: list[tuple[Assignment, Answer]]
+    actor: User,
+    project: Project,
+    entries: list[QueueEntry],
+    operation_id: uuid.UUID,
+    checked: list[tuple[Assignment, Answer]],
 ) -> list[Refusal]:
     by_entry = {row.entry_id: (row.pk, answer) for row, answer in checked}
-    entries = list(QueueEntry.objects.filter(pk__in=by_entry).order_by("id").select_related("final_response"))
-    rows = {row.pk: row for row in Assignment.objects.filter(task=task)}
+    rows = Assignment.objects.in_bulk([pk for pk, _answer in by_entry.values()])
     final_ids = [entry.final_response_id for entry in entries if entry.final_response_id]
     old = finalizing.class_counts(final_ids) if final_ids else {}
     refused: list[Refusal] = []

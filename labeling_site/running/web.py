@@ -1,7 +1,7 @@
 """Serves the site on a listening socket that the supervisor opened: `python -m labeling_site.running.web FD`.
 
 uvicorn's own --fd takes every socket for a UNIX one: it then leaves Nagle's algorithm on, which costs 40 ms a reply,
-and knows no client address. Handing it a real socket object avoids both.
+and knows no client address. Handing it a real socket object avoids both. Several processes share the one socket.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import socket
 import sys
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from labeling_site.core import env
 
 
 def main() -> None:
-    workers = env.number("WEB_PROCESSES", 1, at_least=1, at_most=64)
     config = uvicorn.Config(
         "labeling_site.asgi:application",
         access_log=False,
@@ -24,14 +22,10 @@ def main() -> None:
         log_level="warning",
         timeout_graceful_shutdown=5,
         proxy_headers=env.flag("BEHIND_PROXY", default=env.public_url().startswith("https://")),
-        workers=workers,
     )
     door = socket.socket(fileno=int(sys.argv[1]))
     door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by every accepted connection
-    if workers > 1:
-        Multiprocess(config, [door]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[door])
+    uvicorn.Server(config).run(sockets=[door])
 
 
 if __name__ == "__main__":

@@ -181,6 +181,7 @@ class Client:
 
 def make_clients(site: Site, labelers: int = 0) -> list[Client]:
     """Alice's client (owner, administrator), then one for each of so many labelers."""
-    said = [line.split() for line in site.manage("shell", "-v0", "-c", MAKE_PEOPLE.format(labelers=labelers)).splitlines()]
+    printed = site.manage("shell", "-v0", "-c", MAKE_PEOPLE.format(labelers=labelers))
+    said = [line.split() for line in printed.splitlines()]
     workspace = next(int(words[1]) for words in said if words[0] == "workspace")
     return [Client(site.url, words[1], workspace) for words in said if words[0] == "key"]
