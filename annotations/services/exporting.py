@@ -136,8 +136,11 @@ def download_token(*, actor: User, transfer: Transfer) -> str:
     return signing.dumps(transfer.pk, salt=SALT)
 
 
-def open_download(token: str) -> tuple[Transfer, IO[bytes]]:
-    """The file behind a download token. Raises Gone when the token ran out, NotFound when it is no token of ours."""
+def open_download(token: str, *, report: bool = False) -> tuple[Transfer, IO[bytes]]:
+    """The file behind a download token, or the fidelity report beside it.
+
+    Raises Gone when the token ran out, NotFound when it is no token of ours.
+    """
     try:
         pk = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
     except signing.SignatureExpired:
@@ -149,7 +152,7 @@ def open_download(token: str) -> tuple[Transfer, IO[bytes]]:
     transfer = Transfer.objects.filter(pk=pk, project__deleted_at=None).select_related("project").first()
     if transfer is None or not transfer.storage_key or not default_storage.exists(transfer.storage_key):
         raise errors.Gone(_("This export has been deleted."))
-    return transfer, default_storage.open(transfer.storage_key, "rb")
+    return transfer, default_storage.open(transfer.storage_key + (REPORT_ENDING if report else ""), "rb")
 
 
 def write_export(claim: Claim) -> dict[str, Any]:
@@ -277,7 +280,7 @@ class _Reader:
 
     def _annotations(self, chunk: list[QueueEntry]) -> dict[int, list[Annotation]]:
         found: dict[int, list[Annotation]] = {}
-        ids = [entry.final_response_id for entry in chunk]
+        ids = [entry.final_response_id for entry in chunk if entry.final_response_id is not None]
         for row in Annotation.objects.filter(response_id__in=ids).order_by("response_id", "position", "id"):
             found.setdefault(row.response_id, []).append(row)
         return found
