@@ -7,13 +7,13 @@ import time
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from projects.services.projects import mark_failed, mark_initialized
 
 from annotations.models import QueueEntry
 from labeling_site.core import errors
 from labeling_site.core.jobs import Claim
 from projects.models import DatasetVersion, Item, Project
 from projects.services import counters, ingest
+from projects.services.projects import mark_failed, mark_initialized, mark_started
 
 BATCH = 1000
 RANKS = 2**62
@@ -27,26 +27,30 @@ def initialize_project(claim: Claim, project_id: int) -> dict[str, int]:
     A refusal (no readable item, say) ends in the project's state with its reason.
     """
     project = Project.objects.get(pk=project_id)
-    if project.state != Project.State.INITIALIZING:
-        return {"items": counters.read(project.pk, "total").get("total", 0)}
-    try:
-        version = project.dataset_version
-        if version.state != DatasetVersion.State.READY:
-            ingest.scan_version(version, claim)
-            version.refresh_from_db()
-        items = fill_queue(project, version, claim)
-        if not items:
-            raise errors.Invalid(
-                _("The dataset has no file that can be labeled."),
-                way_out=_("Its page lists every file with the reason."),
-            )
-    except errors.AppError as error:
+    if project.state == Project.State.INITIALIZING:
+        try:
+            _fill(project, claim)
+        except errors.AppError as error:
+            with claim.publishing():
+                mark_failed(project, str(error))
+            raise
         with claim.publishing():
-            mark_failed(project, str(error))
-        raise
+            mark_initialized(project)
     with claim.publishing():
-        mark_initialized(project)
-    return {"items": items}
+        mark_started(project)
+    return {"items": counters.read(project.pk, "total").get("total", 0)}
+
+
+def _fill(project: Project, claim: Claim) -> None:
+    version = project.dataset_version
+    if version.state != DatasetVersion.State.READY:
+        ingest.scan_version(version, claim)
+        version.refresh_from_db()
+    if not fill_queue(project, version, claim):
+        raise errors.Invalid(
+            _("The dataset has no file that can be labeled."),
+            way_out=_("Its page lists every file with the reason."),
+        )
 
 
 def fill_queue(project: Project, version: DatasetVersion, claim: Claim) -> int:

@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import F, Sum
 
 from labeling_site.core import events
+from labeling_site.core.models import Job
 from projects.models.counter import SHARDS, Counter
+from projects.models.dataset import Upload
 
 VERSION = "version"
 
@@ -59,13 +61,29 @@ def replace(project_id: int, values: Mapping[str, int]) -> None:
 
 
 def register_versions() -> None:
-    """Tells the event hub how to read the version of a project: the sum of its version counter."""
-    events.register_version(
-        "project",
-        lambda topic: (
-            Counter.objects.filter(project_id=int(topic.partition(":")[2]), key=VERSION).aggregate(sum=Sum("value"))[
-                "sum"
-            ]
-            or 0
-        ),
-    )
+    """Tells the event hub how to read the versions of projects, workspaces and datasets."""
+    events.register_version("project", lambda topic: _version_of(project_id=_number(topic)))
+    events.register_version("workspace", _workspace_version)
+    events.register_version("dataset", _dataset_version)
+
+
+def _number(topic: str) -> int:
+    return int(topic.partition(":")[2])
+
+
+def _version_of(**lookup: int) -> int:
+    return Counter.objects.filter(key=VERSION, **lookup).aggregate(sum=Sum("value"))["sum"] or 0
+
+
+def _workspace_version(topic: str) -> int:
+    """Moves with every change of a project and with the progress of every job of the workspace."""
+    progress = Job.objects.filter(tenant_id=_number(topic)).aggregate(sum=Sum("done"))["sum"] or 0
+    return _version_of(project__workspace_id=_number(topic)) + int(progress)
+
+
+def _dataset_version(topic: str) -> int:
+    """Moves with the jobs that read the dataset: their number, their progress, their ends."""
+    ended = models.Count("pk", filter=models.Q(state__in=Job.ENDED))
+    facts = Job.objects.filter(subject=topic).aggregate(jobs=models.Count("pk"), ended=ended, done=Sum("done"))
+    uploads = Upload.objects.filter(dataset_id=_number(topic), state=Upload.State.STORED).count()
+    return int(facts["jobs"] + facts["ended"] + (facts["done"] or 0)) + uploads

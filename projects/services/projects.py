@@ -165,11 +165,19 @@ def set_favourite(*, actor: User, project: Project, favourite: bool) -> None:
 
 
 def mark_initialized(project: Project) -> None:
-    """The queue is filled: the project starts. Nothing happens to one that was deleted or failed meanwhile."""
+    """The queue is filled: the project is created. Nothing happens to one that was deleted or failed meanwhile."""
     with transaction.atomic():
         row = Project.objects.select_for_update().get(pk=project.pk)
         if row.state == State.INITIALIZING:
-            _save(row, state=State.RUNNING, started_at=timezone.now(), state_reason="")
+            _save(row, state=State.CREATED, state_reason="")
+
+
+def mark_started(project: Project) -> None:
+    """A created project starts by itself, once."""
+    with transaction.atomic():
+        row = Project.objects.select_for_update().get(pk=project.pk)
+        if row.state == State.CREATED:
+            _save(row, state=State.RUNNING, started_at=timezone.now())
 
 
 def mark_failed(project: Project, reason: str) -> None:
