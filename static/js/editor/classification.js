@@ -3,7 +3,7 @@
 // for an image that is skipped.
 
 import { byId, element, icon, newId, say } from "./dom.js";
-import { renditionUrl, stepFor } from "./stage.js";
+import { renditionUrl, stepFor } from "./renditions.js";
 import { Store } from "./store.js";
 
 export class ClassificationView extends EventTarget {

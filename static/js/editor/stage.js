@@ -3,25 +3,8 @@
 
 import { debounce, say } from "./dom.js";
 import { drawImage } from "./render.js";
+import { FINEST, renditionUrl, stepFor } from "./renditions.js";
 import { Viewport } from "./viewport.js";
-
-const STEPS = [512, 1024, 1600, 2048, 3072, 4096];
-const FIRST_LOAD_UP_TO = 2048;
-
-/** The address of an item's rendition. `window` is [centre, width] for DICOM or null. */
-export function renditionUrl(item, { side, frame = 0, window = null }) {
-  const url = new URL(item.image_url, location.href);
-  url.searchParams.set("max_side", side);
-  url.searchParams.set("frame", frame);
-  if (window) url.searchParams.set("window", window.map((value) => Math.round(value * 10) / 10).join(","));
-  return url.href;
-}
-
-/** The smallest rendition with at least this many pixels on its longer side. */
-export const stepFor = (pixels, upTo = FIRST_LOAD_UP_TO) => {
-  const steps = STEPS.filter((step) => step <= upTo);
-  return steps.find((step) => step >= pixels) ?? steps.at(-1);
-};
 
 export class Stage extends EventTarget {
   /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "loaded", "failed". */
@@ -64,7 +47,7 @@ export class Stage extends EventTarget {
     this.measure();
     this.viewport.setImage({ width: item.width, height: item.height });
     this.#redraw();
-    return this.#load(this.#side(FIRST_LOAD_UP_TO));
+    return this.#load(this.#side());
   }
 
   close() {
@@ -115,7 +98,7 @@ export class Stage extends EventTarget {
   #refine() {
     if (!this.item || !this.image) return;
     const full = Math.max(this.item.width, this.item.height);
-    const wanted = this.#side(STEPS.at(-1));
+    const wanted = this.#side(FINEST);
     if (wanted > this.side && this.side < full) {
       this.#load(wanted).catch((error) => console.info("No finer rendition:", error.message));
     }

@@ -2,6 +2,7 @@
 // the frame slider of DICOM files.
 
 import { byId, debounce, element, say } from "./dom.js";
+import { fileWindow, frameWindow, fullWindow, hasWindow } from "./levels.js";
 
 export class ViewTools {
   /** `onFrame(frame)` is called before a frame is loaded. */
@@ -54,7 +55,7 @@ export class ViewTools {
     byId("frame-slider").max = String(item.frames);
     this.#showFrame(0);
     this.window = null;
-    this.windowStart = startWindow(item);
+    this.windowStart = fileWindow(item);
     this.stopWindow();
     this.#showWindow();
     this.#showZoom();
@@ -135,6 +136,7 @@ export class ViewTools {
     if (!item || !hasWindow(item)) return false;
     if (this.windowTool) this.stopWindow();
     else {
+      this.#findWindow(item);
       this.windowTool = { before: this.stage.tool, panning: this.stage.panning };
       this.stage.tool?.cancel?.();
       this.stage.tool = new WindowTool(this);
@@ -143,6 +145,17 @@ export class ViewTools {
       byId("tool-pan").setAttribute("aria-pressed", "false");
     }
     return true;
+  }
+
+  /** Where the file names no window, the site shows the range of the frame: dragging starts from there. */
+  async #findWindow(item) {
+    if (this.windowStart) return;
+    try {
+      const found = await frameWindow(item, this.stage.frame);
+      if (this.assignments[0]?.item === item) this.windowStart ??= found;
+    } catch (error) {
+      console.info("The range of this frame could not be read:", error.message);
+    }
   }
 
   /** Gives the pointer back to the tool that had it. */
@@ -160,14 +173,18 @@ export class ViewTools {
     this.reload(window);
   }
 
+  get startWindow() {
+    return this.windowStart ?? fullWindow(this.assignments[0].item);
+  }
+
   /** Drags change the width sideways and the centre up and down, in steps that suit the window at the start. */
   dragWindow([centre, width], dx, dy) {
-    const step = Math.max(this.windowStart[1], 1) / 300;
+    const step = Math.max(this.startWindow[1], 1) / 300;
     this.#setWindow([centre + dy * step, Math.max(width + dx * step, 1)]);
   }
 
   #showWindow() {
-    const [centre, width] = this.window ?? this.windowStart;
+    const [centre, width] = this.window ?? [0, 0];
     byId("window-value").textContent = say(this.window ? "window_value" : "window_default", {
       centre: Math.round(centre),
       width: Math.round(width),
@@ -186,7 +203,7 @@ class WindowTool {
   }
 
   down(_point, event) {
-    this.from = { x: event.clientX, y: event.clientY, window: this.tools.window ?? this.tools.windowStart };
+    this.from = { x: event.clientX, y: event.clientY, window: this.tools.window ?? this.tools.startWindow };
   }
 
   move(_point, event) {
@@ -203,17 +220,6 @@ class WindowTool {
     this.from = null;
     return was;
   }
-}
-
-/** Window and level are for grey DICOM files; colour has none. */
-const hasWindow = (item) => item.is_dicom && (item.facts?.dicom?.samples ?? 1) === 1;
-
-/** Where window and level start: what the file says, else the range of values that can occur in it. */
-export function startWindow({ facts }) {
-  const { window_center: centre, window_width: width, value_low: low, value_high: high } = facts?.dicom ?? {};
-  if (Number.isFinite(centre) && width >= 1) return [centre, width];
-  if (high > low) return [(low + high) / 2, high - low];
-  return [128, 256];
 }
 
 function factsOf(item) {

@@ -15,10 +15,10 @@ export class Viewport {
     this.fitted = true;
   }
 
-  /** The scale at which the whole image shows, never above 4 for tiny images. */
+  /** The scale at which the whole image shows, never above 12 for tiny images. */
   get fitScale() {
     const room = { width: Math.max(this.screen.width - MARGIN, 16), height: Math.max(this.screen.height - MARGIN, 16) };
-    return Math.min(room.width / this.size.width, room.height / this.size.height, 4);
+    return Math.min(room.width / this.size.width, room.height / this.size.height, 12);
   }
 
   get minScale() {
