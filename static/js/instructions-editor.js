@@ -8,6 +8,7 @@ import { toast } from "./toast.js";
 
 const ALLOWED = new Set(["P", "BR", "B", "STRONG", "I", "EM", "U", "H2", "H3", "UL", "OL", "LI", "BLOCKQUOTE", "A", "CODE", "PRE", "HR", "IMG"]);
 const BLOCKS = new Set(["P", "H2", "H3", "BLOCKQUOTE", "LI", "PRE"]);
+const INLINE = new Set(["BR", "B", "STRONG", "I", "EM", "U", "A", "CODE", "IMG"]);
 const DROPPED = new Set(["SCRIPT", "STYLE", "TEMPLATE", "IFRAME", "OBJECT", "HEAD", "TITLE", "META", "LINK"]);
 const RENAMED = { DIV: "P", H1: "H2", H4: "H3", H5: "H3", H6: "H3" };
 const ALIGNMENTS = ["align-left", "align-center", "align-right"];
@@ -102,12 +103,26 @@ class RichText extends HTMLElement {
     if (!html) {
       document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
     } else {
-      const holder = document.createElement("div");
-      holder.append(cleaned(html));
-      // insertHTML keeps undo working; what it inserts was built from the allow-list above.
-      document.execCommand("insertHTML", false, holder.innerHTML);
+      // Not by insertHTML, which would write the looks of the source as inline styles.
+      this.insert(cleaned(html));
     }
     this.store();
+  }
+
+  /** Puts a fragment where the caret is; blocks go beside the block that holds it, the rest into the text. */
+  insert(fragment) {
+    const last = fragment.lastChild;
+    if (!last) return;
+    const range = getSelection().getRangeAt(0);
+    if (!this.area.contains(range.startContainer)) range.selectNodeContents(this.area);
+    range.deleteContents();
+    const holdsBlocks = [...fragment.children].some((one) => !INLINE.has(one.nodeName));
+    const block = this.blocks()[0];
+    if (!holdsBlocks) range.insertNode(fragment);
+    else if (block && block.nodeName !== "LI") block.after(fragment);
+    else this.area.append(fragment);
+    if (block && holdsBlocks && !block.textContent.trim() && !block.querySelector("img")) block.remove();
+    getSelection().collapse(last, last.childNodes.length);
   }
 
   blocks() {
