@@ -33,6 +33,10 @@ export class Drafts {
     return null;
   }
 
+  has(assignment) {
+    return storage.get(this.prefix + assignment.id) !== null;
+  }
+
   /** False where the browser would not keep it. */
   write(assignment, annotations) {
     return storage.set(this.prefix + assignment.id, { item: assignment.item.id, at: Date.now(), annotations });

@@ -281,7 +281,7 @@ export class DrawingView extends EventTarget {
       });
       if (!this.preview && store.canEdit(one.id)) drawClose(context, closeAt(one, stage.viewport));
     }
-    this.tool.draw?.(context);
+    if (stage.tool === this.tool && !stage.panning) this.tool.draw?.(context);
   }
 
   /** The × beside the selected object, before any tool sees the press. */

@@ -68,10 +68,6 @@ function doubleArea(ring) {
 /** Area of a ring in square pixels; 0 below three points. */
 export const ringArea = (ring) => (ring.length < 3 ? 0 : Math.abs(doubleArea(ring)) / 2);
 
-/** Area of a polygon in square pixels, holes taken off. */
-export const polygonArea = (polygon) =>
-  polygon.parts.reduce((sum, part) => sum + ringArea(part.outer) - part.holes.reduce((s, hole) => s + ringArea(hole), 0), 0);
-
 /** The ring without points that repeat their predecessor, the last and the first included. */
 export function withoutRepeats(ring) {
   const same = (a, b) => a[0] === b[0] && a[1] === b[1];

@@ -46,7 +46,7 @@ export class Instructions {
 
   show() {
     this.#select("instructions");
-    this.panel.focus();
+    byId("instructions-scroll").focus();
   }
 
   showTasks() {

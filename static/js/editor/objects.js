@@ -29,9 +29,9 @@ export class Objects {
       this.list.replaceChildren(...annotations.slice(0, MOST).map((one, i) => this.#row(one, i)));
       if (focused) this.#refocus(focused);
     }
-    for (const row of this.list.children) {
-      const one = store.get(row.dataset.id);
-      const isSelected = row.dataset.id === store.selected;
+    for (const [i, row] of [...this.list.children].entries()) {
+      const one = annotations[i];
+      const isSelected = one.id === store.selected;
       row.classList.toggle("is-hidden", hidden.has(one.label_class) || (one.frame ?? 0) !== frame);
       row.firstChild.setAttribute("aria-pressed", String(isSelected));
       if (isSelected) row.scrollIntoView({ block: "nearest" });

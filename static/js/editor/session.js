@@ -101,7 +101,7 @@ export class Session {
     if (this.restored) this.page.show(say("restored"));
     else if (isPast) this.page.show(say("past_page"));
     // The image may take its time, and whoever knows the answer need not wait for it.
-    loading.catch((error) => this.page.show(error.message));
+    loading.catch((error) => this.task === task && this.page.showNotice("warning", error.message, [this.#closing()]));
   }
 
   /** What the server knows of an item, as the view wants it. */
@@ -367,6 +367,8 @@ export class Session {
     this.saveDraft.flush();
     const open = this.openTask;
     if (!open || this.isLost || this.isPast || this.isTouched || this.busy) return;
+    // Another tab may be at work on the same page.
+    if (this.assignments.some((one) => this.drafts.has(one))) return;
     try {
       sessionStorage.setItem(LEFT_KEY, String(open.id));
     } catch (error) {

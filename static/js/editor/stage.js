@@ -47,7 +47,8 @@ export class Stage extends EventTarget {
     this.measure();
     this.viewport.setImage({ width: item.width, height: item.height });
     this.#redraw();
-    return this.#load(this.#side());
+    this.side = this.#side();
+    return this.#load(this.side);
   }
 
   close() {

@@ -46,10 +46,6 @@ export class Store extends EventTarget {
     return !this.locked || id === this.newest;
   }
 
-  countOf(classId) {
-    return this.annotations.reduce((sum, one) => sum + (one.label_class === classId ? 1 : 0), 0);
-  }
-
   add(annotations, { select = true } = {}) {
     this.newest = annotations.at(-1)?.id ?? this.newest;
     this.commit(adding(this.annotations, annotations));
