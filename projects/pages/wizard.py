@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,7 +19,7 @@ from labeling_site.core.problems import PROBLEM_JSON, problem
 from projects import access, media
 from projects.access import Capability
 from projects.models import Dataset, Project, Workspace
-from projects.pages.common import in_workspace, refuse, wants_json
+from projects.pages.common import enter, in_workspace, refuse, wants_json
 from projects.pages.projects import sample_cards
 from projects.pages.wizard_form import DATASTORE, EXISTING, STEPS, WizardForm
 from projects.services import datasets
@@ -44,6 +44,7 @@ def new_project(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             initial = {"dataset": request.GET["dataset"], "source": EXISTING}
         form = WizardForm(user=request.user, workspace=workspace, initial=initial)
         return _page(request, workspace, form)
+    workspace = _sent_for(request, workspace)
     form = WizardForm(request.POST, user=request.user, workspace=workspace)
     project = None
     if form.is_valid():
@@ -60,6 +61,17 @@ def new_project(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     if wants_json(request):
         return _refusal(form)
     return _page(request, workspace, form, status=400)
+
+
+def _sent_for(request: HttpRequest, current: Workspace) -> Workspace:
+    """The workspace the form was opened in, even if another tab has switched to another one since."""
+    sent = request.POST.get("workspace", "")
+    if not sent.isdecimal() or int(sent) == current.pk:
+        return current
+    workspace: Workspace = get_object_or_404(Workspace.objects.visible_to(request.user), pk=int(sent))
+    enter(request, workspace)
+    access.require(request.user, Capability.WRITE_PROJECTS, workspace)
+    return workspace
 
 
 def _create(request: HttpRequest, workspace: Workspace, data: dict[str, Any]) -> Project:

@@ -175,7 +175,7 @@ class ProjectWizard extends HTMLElement {
   // --- Draft ---------------------------------------------------------------------------------------------------------
 
   fields() {
-    return [...this.form.elements].filter((field) => field.name && field.name !== "csrfmiddlewaretoken" && field.type !== "file");
+    return [...this.form.elements].filter((field) => field.name && !["csrfmiddlewaretoken", "workspace"].includes(field.name) && field.type !== "file");
   }
 
   save() {
@@ -203,8 +203,10 @@ class ProjectWizard extends HTMLElement {
       console.warn("The draft could not be read:", error.message);
     }
     if (!this.saved) return;
+    // A page opened for one dataset is about that one, whatever the draft said.
+    const asked = new URLSearchParams(location.search).has("dataset") ? ["source", "dataset"] : [];
     for (const field of this.fields()) {
-      if (!(field.name in this.saved.values)) continue;
+      if (!(field.name in this.saved.values) || asked.includes(field.name)) continue;
       const value = this.saved.values[field.name];
       if (field.type === "radio") field.checked = field.value === value;
       else if (field.type === "checkbox") field.checked = value;

@@ -209,6 +209,20 @@ def test_data_of_another_workspace_cannot_be_taken(tmp_path: Path, settings: Any
     assert "Elsewhere" not in client.get(reverse("project-new")).content.decode()
 
 
+def test_a_form_opened_in_one_workspace_stays_in_it_when_another_tab_has_switched() -> None:
+    people = make_people()
+    dataset = make_dataset_with_images(people.workspace, 1)
+    second = make_workspace(people.alice, name="Second")
+    theirs = make_workspace(people.charlie, name="Elsewhere")
+    client = signed_in(people.alice)
+    client.post(reverse("workspace-switch"), {"workspace": second.pk})
+    sent = entries(dataset, workspace=people.workspace.pk)
+    assert client.post(reverse("project-new"), entries(dataset, workspace=theirs.pk)).status_code == 404
+    assert not Project.objects.exists()
+    assert client.post(reverse("project-new"), sent).status_code == 201
+    assert Project.objects.get().workspace == people.workspace
+
+
 def test_a_labeler_gets_neither_the_page_nor_a_project() -> None:
     people = make_people()
     dataset = make_dataset_with_images(people.workspace, 1)
