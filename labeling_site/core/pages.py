@@ -9,6 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_safe
 
 from labeling_site.core import errors
 from labeling_site.core.problems import PROBLEM_JSON, problem
@@ -37,6 +38,7 @@ class AppErrorMiddleware:
         return render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
 
 
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 when the site and its database answer; used by the supervisor and by probes."""
     with connection.cursor() as cursor:

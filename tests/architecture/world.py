@@ -1,0 +1,154 @@
+"""One of everything in one workspace, and people who stand outside it.
+
+Every name of the workspace holds MARK, so that a leak shows as that word.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Model
+from rest_framework.test import APIClient
+
+from annotations.models import Assignment, QueueEntry
+from annotations.services import exporting
+from projects.access import BUILT_IN_ROLES
+from projects.models import Item, User, Workspace
+from projects.services import api_keys, datastores, invitations, projects, uploads
+from tests import factories
+from tests.annotations.labeling import answer_all, label_page, open_page, submit
+from tests.support.api import as_program
+
+MARK = "Qxzv"
+# Rows that reading may touch: who came by when.
+NOT_COMPARED = {
+    "admin.LogEntry",
+    "sessions.Session",
+    "projects.ApiKey",
+    "core.Lock",
+    "core.IdempotencyRecord",
+    "contenttypes.ContentType",
+}
+
+
+@dataclass
+class World:
+    """Attributes are what parameters of routes and bodies of requests are taken from."""
+
+    workspace: Workspace
+    people: dict[str, User]
+    strangers: dict[str, User] = field(default_factory=dict)
+    programs: dict[str, APIClient] = field(default_factory=dict)
+    wrong_token: str = "nothing-like-a-token"
+    section: str = "overview"
+
+    def __getattr__(self, name: str) -> Any:  # set by build()
+        raise AttributeError(name)
+
+    def value(self, name: str) -> Any:
+        """A parameter of a route: the key of a row, or a word."""
+        found = getattr(self, name)
+        return found.pk if isinstance(found, Model) else found
+
+
+def build(folder: Path) -> World:
+    """Call it with settings.LOCAL_FOLDERS naming `folder`'s parent."""
+    alice = factories.make_user("Alice")  # without the word: she belongs to a second workspace, too
+    workspace = factories.make_workspace(alice, f"Atelier {MARK}")
+    people = {"owner": alice}
+    for key in BUILT_IN_ROLES:
+        if key != "owner":
+            people[key] = factories.add_member(workspace, key, name=f"{key} {MARK}".replace("_", " "))
+    world = World(workspace, people)
+    _files(world, alice, folder)
+    _projects(world, alice)
+    world.own_key, secret = api_keys.create_api_key(
+        actor=alice, workspace=workspace, name=f"key {MARK}", capabilities=["read"]
+    )
+    assert secret
+    world.member = factories.membership(workspace, factories.add_member(workspace, name=f"Mia {MARK}"))
+    world.role = factories.role("labeler")
+    world.invitation, url = invitations.invite(actor=alice, workspace=workspace, role=world.role)
+    world.token = url.rstrip("/").rpartition("/")[2]
+    _strangers(world, alice)
+    world.before = everything()
+    return world
+
+
+def _files(world: World, alice: User, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{MARK}.png").write_bytes(factories.image_bytes())
+    world.folder = folder
+    world.datastore = datastores.create_local_datastore(
+        actor=alice, workspace=world.workspace, name=f"disk {MARK}", root=str(folder)
+    )
+    world.dataset = factories.make_dataset_from_bytes(
+        world.workspace, {f"{MARK}.png": factories.image_bytes()}, name=f"files {MARK}"
+    )
+    world.upload = uploads.begin(actor=alice, dataset=world.dataset, files=[{"path": f"{MARK}2.png", "size": 100}])[0]
+    world.item = Item.objects.get(dataset_version__dataset=world.dataset)
+
+
+def _projects(world: World, alice: User) -> None:
+    bob = world.people["labeler"]
+    project = factories.make_project(
+        world.workspace, images=8, name=f"Project {MARK}", classes=[f"cat {MARK}", f"dog {MARK}"]
+    )
+    world.project, world.label_class = project, project.label_classes.order_by("position")[0]
+    other = factories.make_project(world.workspace, images=1, name=f"Paused {MARK}")
+    world.paused_project = projects.pause_project(actor=alice, project=other)
+    label_page(bob, project, world.label_class, page_size=4)
+    skipped = open_page(bob, project)
+    submit(bob, skipped, answer_all(skipped, [], outcome="skipped", skip_reason=f"dark {MARK}"))
+    world.entry = QueueEntry.objects.filter(project=project, status="labeled").order_by("pk")[0]
+    world.export = exporting.start_export(actor=alice, project=project, format="csv", options={})
+    factories.run_jobs()
+    world.export.refresh_from_db()
+    world.download = exporting.download_token(actor=alice, transfer=world.export)
+    world.pending_export = exporting.start_export(actor=alice, project=project, format="csv", options={})
+    world.job = world.pending_export.job
+    world.task = open_page(bob, project)
+    world.assignment = Assignment.objects.get(task=world.task)
+    world.answers = {
+        "operation_id": str(uuid.uuid4()),
+        "answers": [{"assignment": world.assignment.pk, "annotations": [{"label_class": world.label_class.pk}]}],
+    }
+
+
+def _strangers(world: World, alice: User) -> None:
+    """Charlie owns another workspace, the administrator runs the site, the key is Alice's for her second workspace."""
+    charlie = factories.make_user("Charlie")
+    factories.make_workspace(charlie, "Elsewhere")
+    administrator = factories.make_user("Ada", is_superuser=True)
+    world.strangers = {"charlie": charlie, "administrator": administrator}
+    second = factories.make_workspace(alice, "Second")
+    world.programs["key of another workspace"] = as_program(alice, second)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever the block writes is taken back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, to see whether a refusal changed anything."""
+    found = {}
+    for model in apps.get_models():
+        if model._meta.label in NOT_COMPARED:
+            continue
+        columns = [field.attname for field in model._meta.concrete_fields if field.name != "last_login"]
+        found[model._meta.label] = list(model._base_manager.order_by("pk").values_list(*columns))
+    return found
+
+
+__all__ = ["MARK", "World", "build", "everything", "undone"]
