@@ -120,12 +120,10 @@ const pickByKey = (key) => {
   return true;
 };
 
-// While the instructions are read, only the keys that lead back work.
+// While the instructions are read only the keys that lead back work, and while a page is on its way nothing changes it.
+const isBlocked = (name) => (instructions.isShown || session.busy) && !["instructions", "shortcuts"].includes(name);
 const guarded = Object.fromEntries(
-  Object.entries(actions).map(([name, run]) => [
-    name,
-    (event) => (instructions.isShown && !["instructions", "shortcuts"].includes(name) ? false : run(event)),
-  ]),
+  Object.entries(actions).map(([name, run]) => [name, (event) => (isBlocked(name) ? false : run(event))]),
 );
 new Shortcuts(scope, { actions: guarded, onDigit: (digit) => pickByKey(String(digit)), onLetter: pickByKey });
 fillShortcuts(scope);

@@ -1,14 +1,13 @@
-// The course of labeling: get a page, keep its lease, keep drafts, submit, walk over one's earlier pages. Every failure
-// ends in a sentence and a way on, and never in lost work.
+// The course of labeling: get a page, keep drafts, submit, walk over one's earlier pages. Every failure ends in a sentence
+// and a way on, and never in lost work.
 
 import { ask } from "../confirm.js";
 import { ApiError } from "../csrf.js";
 import { byId, debounce, newId, say, storage } from "./dom.js";
+import { Lease } from "./lease.js";
+import { PastPages } from "./past.js";
 
-const HEARTBEAT_MS = 60_000;
-const IDLE_LIMIT_MS = 15 * 60_000;
 const LAYOUT_KEY = "tessera.layout";
-const LEFT_KEY = "tessera.left";
 
 export class Session {
   constructor({ queue, drafts, page, view, viewTools, activity, context, isClassification }) {
@@ -20,7 +19,8 @@ export class Session {
     this.restored = false;
     this.attempt = null;
     this.openTask = null;
-    this.past = { tasks: [], more: null, at: -1 };
+    this.past = new PastPages(queue);
+    this.lease = new Lease(queue, activity, this);
     const sizes = context.page_sizes ?? [1, 4, 6, 9];
     const saved = storage.get(LAYOUT_KEY);
     this.pageSize = isClassification && sizes.includes(saved) ? saved : 1;
@@ -30,19 +30,19 @@ export class Session {
       this.saveDraft();
       this.refresh();
     });
-    setInterval(() => this.#heartbeat(), HEARTBEAT_MS);
-    document.addEventListener("visibilitychange", () => {
-      this.saveDraft.flush();
-      if (!document.hidden) this.#heartbeat();
-    });
-    addEventListener("pagehide", () => this.#leave());
-    addEventListener("pageshow", (event) => event.persisted && location.reload());
+    document.addEventListener("visibilitychange", () => this.saveDraft.flush());
+    addEventListener("pagehide", () => this.saveDraft.flush());
     addEventListener("online", () => this.isOffline && this.submit({ again: true }));
   }
 
   /** Whether something on this page has not reached the server. */
   get isTouched() {
     return this.task !== null && (this.view.hasEdits || this.restored);
+  }
+
+  /** Whether the open page must stay with this person: an earlier page is looked at, or a tab has work on it. */
+  get hasWork() {
+    return this.isPast || this.isTouched || (this.assignments ?? []).some((one) => this.drafts.has(one));
   }
 
   // --- Getting work ---
@@ -54,9 +54,9 @@ export class Session {
     this.page.showState("loading");
     this.#close();
     this.openTask = null;
-    this.past = { tasks: [], more: null, at: -1 };
+    this.past.leave();
     await this.#guard(async () => {
-      await this.#finishLeaving();
+      await this.lease.finishLeaving();
       const reply = await this.queue.next(this.pageSize);
       this.page.setRemaining(reply.remaining);
       if (reply.task) await this.#show(reply.task, false);
@@ -188,7 +188,7 @@ export class Session {
     this.attempt = null;
     this.restored = false;
     this.page.setRemaining(reply.remaining);
-    this.past = { tasks: [], more: null, at: this.past.at };
+    this.past.forget();
     if (isPast) await this.#show(reply.task, true);
     else await this.next();
     this.page.say(say("saved"));
@@ -210,7 +210,7 @@ export class Session {
     this.isOffline = error.status === 0;
     if (error.status === 0) this.page.showNotice("warning", say("offline"), [again]);
     else if (error.status === 401 || error.status === 403) this.#signIn(error, again);
-    else if (code === "lease_lost") this.#lost(error.message);
+    else if (code === "lease_lost") this.leaseLost(error.message);
     else if (code === "retired_class" || code === "unknown_class") {
       this.page.showNotice("warning", error.message, [{ label: say("reload"), run: () => location.reload() }]);
     } else if (error.status === 404 || error.status === 409) this.page.showNotice("warning", error.message, [onward, again]);
@@ -227,12 +227,17 @@ export class Session {
       }
       await again.run();
     };
+    const text = error.status === 401 ? say("signed_out") : error.message;
     const signIn = { label: say("sign_in"), href: byId("label-page").dataset.signIn };
-    this.page.showNotice("warning", `${error.message} ${say("kept")}`, [signIn, { label: say("try_again"), run: retry }]);
+    this.page.showNotice("warning", `${text} ${say("kept")}`, [signIn, { label: say("try_again"), run: retry }]);
   }
 
   /** The lease ran out. What is here stays, and may still be sent: the site takes it while the place is free. */
-  #lost(text) {
+  leaseLost(text) {
+    if (this.isPast) {
+      this.openTask = null;
+      return;
+    }
     this.isLost = true;
     this.saveDraft();
     this.saveDraft.flush();
@@ -283,7 +288,7 @@ export class Session {
   async resume() {
     if (this.busy || !this.isPast) return;
     this.#keepOrForget();
-    this.past.at = -1;
+    this.past.leave();
     if (!this.openTask || this.isLost) return this.next();
     const task = this.openTask;
     this.#close();
@@ -291,28 +296,18 @@ export class Session {
     await this.#guard(() => this.#show(task, false));
   }
 
-  async #walk(step) {
+  async #walk(by) {
     if (this.busy) return;
     this.#keepOrForget();
     await this.#guard(async () => {
-      const at = this.past.at + step;
-      while (at >= this.past.tasks.length && (this.past.more !== null || !this.past.tasks.length)) {
-        const reply = await this.queue.mine(this.past.more ?? undefined);
-        const done = reply.tasks.filter((one) => one.state === "submitted");
-        this.past.tasks.push(...done);
-        this.past.more = reply.more;
-        if (reply.more === null) break;
-      }
-      const task = this.past.tasks[at];
+      const task = await this.past.step(by);
       if (!task) {
         this.page.show(say("no_earlier"));
         return;
       }
-      this.past.at = at;
-      const fresh = await this.queue.get(task.id);
       this.#close();
       this.page.clearNotice();
-      await this.#show(fresh, true);
+      await this.#show(task, true);
     });
   }
 
@@ -341,57 +336,6 @@ export class Session {
   #showLayout() {
     for (const button of document.querySelectorAll("[data-page-size]")) {
       button.setAttribute("aria-checked", String(Number(button.dataset.pageSize) === this.pageSize));
-    }
-  }
-
-  // --- Keeping and leaving ---
-
-  async #heartbeat() {
-    if (!this.openTask || this.isLost || this.busy) return;
-    if (document.hidden && this.activity.idleFor > HEARTBEAT_MS) return;
-    if (this.activity.idleFor > IDLE_LIMIT_MS) return;
-    const { id } = this.openTask;
-    try {
-      await this.queue.heartbeat(id);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (this.openTask?.id !== id || this.busy) return;
-      if (error.status !== 409 && error.status !== 404) console.info("Heartbeat:", error.message);
-      else if (this.isPast) this.openTask = null;
-      else this.#lost(error.message);
-    }
-  }
-
-  /** A page that nobody touched goes back to the queue at once; one with work on it keeps its lease until that ends. */
-  #leave() {
-    this.saveDraft.flush();
-    const open = this.openTask;
-    if (!open || this.isLost || this.isPast || this.isTouched || this.busy) return;
-    // Another tab may be at work on the same page.
-    if (this.assignments.some((one) => this.drafts.has(one))) return;
-    try {
-      sessionStorage.setItem(LEFT_KEY, String(open.id));
-    } catch (error) {
-      console.info("No storage in this browser:", error.name);
-    }
-    this.queue.release(open.id, { keepalive: true }).catch((error) => console.info("Release:", error.message));
-  }
-
-  /** After a reload: makes sure that the page given back a moment ago is not handed out to us and then taken away. */
-  async #finishLeaving() {
-    let left = null;
-    try {
-      left = sessionStorage.getItem(LEFT_KEY);
-      sessionStorage.removeItem(LEFT_KEY);
-    } catch (error) {
-      console.info("No storage in this browser:", error.name);
-    }
-    if (!left) return;
-    try {
-      await this.queue.release(left);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status === 0) throw error;
-      console.info("Release:", error.message);
     }
   }
 
