@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
+from pytest_django.plugin import blocking_manager_key
 
 from tests.support import running
 
@@ -20,6 +22,35 @@ ALLOWED_SKIPS = ("sample data is not here", "needs root", "only on PostgreSQL", 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_skips] = []
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    asked = bool(marker and marker.kwargs.get("transaction"))
+    return asked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the rows that migrations made kept aside, for the sake of tests that commit."""
+    for item in items:
+        if _commits(item):
+            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A test that commits empties every table when it ends: the rows that migrations made come back at once.
+
+    Django brings them back for the next test that commits only, which is too late for any other in between.
+    """
+    yield
+    if not _commits(item):
+        return
+    with item.config.stash[blocking_manager_key].unblock():
+        for connection in connections.all():
+            if contents := getattr(connection, "_test_serialized_contents", None):  # none where no test used it yet
+                connection.creation.deserialize_db_from_string(contents)
+                connection.close()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
