@@ -81,6 +81,8 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
 
 class DatastoreViewSet(ScopedViewSet):
+    """Places in which files lie: the storage of this site, and folders of its server."""
+
     queryset = Datastore.objects.none()
     serializer_class = DatastoreSerializer
     filters: ClassVar[dict[str, Any]] = {"workspace": by_workspace}

@@ -36,6 +36,8 @@ class NewestFirst(Cursor):
 
 
 class JobViewSet(ScopedViewSet):
+    """Long work that a worker does: reading files, filling a project, writing an export."""
+
     queryset = Job.objects.none()
     serializer_class = JobSerializer
     pagination_class: type[CursorPagination] = NewestFirst

@@ -93,6 +93,8 @@ class FavouriteSerializer(serializers.Serializer[Any]):
 
 
 class ProjectViewSet(ScopedViewSet):
+    """Projects: make, describe, pause, start, delete, mark as favourite."""
+
     queryset = Project.objects.none()
     serializer_class = ProjectSerializer
     filters: ClassVar[dict[str, Any]] = {
@@ -110,7 +112,7 @@ class ProjectViewSet(ScopedViewSet):
         """Projects with their counts, for those who may see dashboards, in two queries for all."""
         held = {pk: access.capabilities(self.request.user, pk) for pk in {row.workspace_id for row in rows}}
         allowed = [row.pk for row in rows if Capability.READ_SUMMARY in held[row.workspace_id]]
-        context = self.get_serializer_context() | {"counts": counters.read_many(allowed)}
+        context = {**self.get_serializer_context(), "counts": counters.read_many(allowed)}
         return list(ProjectSerializer(rows, many=True, context=context).data)
 
     def one(self, project: Project) -> dict[str, Any]:

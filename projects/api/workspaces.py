@@ -85,6 +85,8 @@ def roles_of(workspace: Workspace) -> QuerySet[Role]:
 
 
 class WorkspaceViewSet(ScopedViewSet):
+    """The workspaces that you belong to."""
+
     queryset = Workspace.objects.none()
     serializer_class = WorkspaceSerializer
 
@@ -123,6 +125,8 @@ class WorkspaceViewSet(ScopedViewSet):
 
 
 class MemberViewSet(InWorkspace):
+    """Who belongs to a workspace, in which role; people without the right to see dashboards see themselves only."""
+
     queryset = Membership.objects.none()
     serializer_class = MemberSerializer
 
@@ -149,6 +153,8 @@ class MemberViewSet(InWorkspace):
 
 
 class InvitationViewSet(InWorkspace):
+    """Links by which people join, for those who manage members."""
+
     queryset = Invitation.objects.none()
     serializer_class = InvitationSerializer
 
