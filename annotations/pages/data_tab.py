@@ -111,10 +111,8 @@ def _news_url(project: Project, browse: Browse) -> str:
 def data_news(request: HttpRequest, project: Project) -> HttpResponse:
     """How many answers came since the page was drawn; empty while there are none."""
     since: datetime | None = moment(request.GET, "since")
-    if since is None:
-        raise errors.Invalid(_("%s is missing.") % "since", fields={"since": ["?"]})
     browse = Browse.from_query(project, request.GET)
-    count = browse.newer_than(since)
+    count = browse.newer_than(since) if since else 0
     context = {"project": project, "browse": browse, "count": count, "is_many": count >= MANY}
     return render(request, "annotations/_data_news.html", context)
 

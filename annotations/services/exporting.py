@@ -125,7 +125,12 @@ def delete_export(*, actor: User, transfer: Transfer) -> None:
         job.delete()
         events.publish(topic)
         if key:
-            transaction.on_commit(lambda: [default_storage.delete(name) for name in (key, key + REPORT_ENDING)])
+            transaction.on_commit(lambda: _discard([key, key + REPORT_ENDING]))
+
+
+def _discard(names: list[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
 
 
 def download_token(*, actor: User, transfer: Transfer) -> str:
@@ -181,8 +186,7 @@ def write_export(claim: Claim) -> dict[str, Any]:
                 report=losses,
             )
     except BaseException:
-        for name in stored:
-            default_storage.delete(name)
+        _discard(stored)
         raise
     return {"items": reader.item_count, "annotations": counts.annotations, "size": size}
 
