@@ -18,7 +18,7 @@ from projects import access, media
 from projects.access import Capability
 from projects.models import Datastore, Workspace
 from projects.pages.common import enter, in_workspace, refuse
-from projects.services import datasets, datastores
+from projects.services import datasets, datastores, folders
 
 
 class DatastoreForm(forms.Form):
@@ -71,7 +71,8 @@ def preview(request: HttpRequest, datastore_id: int) -> HttpResponse:
     """A fragment: how many files a path selects, of which kinds, and the first of them."""
     datastore = get_object_or_404(Datastore.objects.visible_to(request.user), pk=datastore_id)
     enter(request, datastore.workspace_id)
-    context: dict[str, object] = {}
+    access.require(request.user, Capability.WRITE_DATASETS, datastore.workspace_id)
+    context: dict[str, object] = _folders(datastore, request.GET.get("path", ""))
     try:
         found = datasets.preview(actor=request.user, datastore=datastore, path=request.GET.get("path", ""))
     except errors.Forbidden:
@@ -83,3 +84,22 @@ def preview(request: HttpRequest, datastore_id: int) -> HttpResponse:
         others = {kind: count for kind, count in found.extensions.items() if kind not in media.SUPPORTED_EXTENSIONS}
         context |= {"preview": found, "usable": sum(usable.values()), "others": others}
     return render(request, "projects/_glob_preview.html", context)
+
+
+SHOWN_FOLDERS = 60
+
+
+def _folders(datastore: Datastore, path: str) -> dict[str, object]:
+    """The folders to go on to from the fixed part of a path; nothing where that is no folder."""
+    try:
+        base = folders.parse_glob(path).base
+        listing = datastores.list_folder(datastore, base)
+    except errors.AppError:
+        return {}  # the preview itself says what is wrong with the path
+    prefix = f"{base}/" if base else ""
+    return {
+        "base": base,
+        "up": base.rpartition("/")[0],
+        "folders": [(name, f"{prefix}{name}") for name in listing.folders[:SHOWN_FOLDERS]],
+        "more": max(0, len(listing.folders) - SHOWN_FOLDERS),
+    }

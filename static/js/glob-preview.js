@@ -10,7 +10,16 @@ class GlobPreview extends HTMLElement {
     for (const field of this.fields) {
       for (const type of ["input", "change"]) field.addEventListener(type, () => this.soon());
     }
+    this.addEventListener("click", (event) => this.browse(event.target.closest("[data-path]")));
     this.soon();
+  }
+
+  /** A folder of the preview becomes the path. */
+  browse(button) {
+    if (!button) return;
+    const field = this.fields[1];
+    field.value = button.dataset.path ? `${button.dataset.path}/**` : "";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
   soon() {

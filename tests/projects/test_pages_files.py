@@ -92,6 +92,9 @@ def test_a_preview_counts_what_a_path_selects(folder: Path) -> None:
     assert "3 files match." in text and "2 of them can be labeled." in text and ".txt × 1" in text
     text = client.get(address, {"path": "sub/**"}).content.decode()
     assert "1 file matches." in text and "sub/b.png" in text and "a.png" not in text
+    # Folders to go on to, and the way back up.
+    assert 'data-path="sub"' in client.get(address, {"path": ""}).content.decode()
+    assert 'data-path=""' in text
     for path in ("../", "missing/**"):
         answer = client.get(address, {"path": path})
         assert answer.status_code == 200 and "alert-warning" in answer.content.decode()
