@@ -89,7 +89,7 @@ def test_a_preview_counts_what_a_path_selects(folder: Path) -> None:
     address = reverse("datastore-preview", args=[datastore.pk])
     client = signed_in(people.alice)
     text = client.get(address, {"path": ""}).content.decode()
-    assert "3 files match." in text and "2 of them can be labeled." in text and ".txt × 1" in text
+    assert "3 files match." in text and "2 of them are of a kind that can be labeled." in text and ".txt × 1" in text
     text = client.get(address, {"path": "sub/**"}).content.decode()
     assert "1 file matches." in text and "sub/b.png" in text and "a.png" not in text
     # Folders to go on to, and the way back up.
