@@ -88,13 +88,18 @@ class Browse:
     def after(self, cursor: str) -> QuerySet[QueueEntry]:
         """Entries behind the one the cursor names, in order."""
         when, pk = self._read(cursor)
-        behind = Q(labeled_at__lt=when) | Q(labeled_at=when, pk__lt=pk) if when else Q(pk__lt=pk)
+        # The plain bound beside the exact one is what an index can follow.
+        behind = Q(pk__lt=pk)
+        if when:
+            behind = Q(labeled_at__lte=when) & (Q(labeled_at__lt=when) | behind)
         return self.rows().filter(behind)
 
     def before(self, cursor: str) -> QuerySet[QueueEntry]:
         """Entries in front of the one the cursor names, nearest first."""
         when, pk = self._read(cursor)
-        ahead = Q(labeled_at__gt=when) | Q(labeled_at=when, pk__gt=pk) if when else Q(pk__gt=pk)
+        ahead = Q(pk__gt=pk)
+        if when:
+            ahead = Q(labeled_at__gte=when) & (Q(labeled_at__gt=when) | ahead)
         return self.rows().filter(ahead).reverse()
 
     def page(self, query: Mapping[str, str], size: int) -> BrowsePage:

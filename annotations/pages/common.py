@@ -36,7 +36,7 @@ def in_project(capability: Capability) -> Callable[[View], View]:
             )
             project = get_object_or_404(rows, pk=project_id)
             enter(request, project.workspace_id)
-            access.require(request.user, capability, project.workspace_id)  # type: ignore[arg-type]
+            access.require(request.user, capability, project.workspace_id)
             return view(request, project=project, **kwargs)
 
         return wrapped
@@ -46,7 +46,7 @@ def in_project(capability: Capability) -> Callable[[View], View]:
 
 def head(request: HttpRequest, project: Project, tab: str = "") -> dict[str, Any]:
     """Context of templates/annotations/project_base.html and of its live head."""
-    held = access.capabilities(request.user, project.workspace_id)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, project.workspace_id)
     State = Project.State
     return {
         "project": project,

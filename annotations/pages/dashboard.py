@@ -32,7 +32,7 @@ FIRST_TRAINING = {TaskType.MULTI_CLASS: 20, TaskType.MULTI_LABEL: 20, TaskType.B
 def dashboard(request: HttpRequest, project_id: int) -> HttpResponse:
     """The dashboard; people who only label go straight to labeling."""
     project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
-    held = access.capabilities(request.user, project.workspace_id)  # type: ignore[arg-type]
+    held = access.capabilities(request.user, project.workspace_id)
     if Capability.READ_SUMMARY not in held and Capability.LABEL in held:
         return redirect("project-label", project.pk)
     return _dashboard(request, project_id=project_id)
@@ -97,10 +97,10 @@ def change_state(request: HttpRequest, project: Project) -> HttpResponse:
     """Pauses or starts; a project that failed to initialize tries again."""
     action = request.POST.get("action", "")
     if action == "pause":
-        project_services.pause_project(actor=request.user, project=project)  # type: ignore[arg-type]
+        project_services.pause_project(actor=request.user, project=project)
         messages.success(request, _("The project is paused: nobody gets new images until it is started again."))
     elif action == "start":
-        started = project_services.start_project(actor=request.user, project=project)  # type: ignore[arg-type]
+        started = project_services.start_project(actor=request.user, project=project)
         if started.state == Project.State.RUNNING:
             messages.success(request, _("The project is running."))
         else:

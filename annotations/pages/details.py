@@ -134,7 +134,7 @@ def details(request: HttpRequest, project: Project, section: str = "overview") -
         raise Http404
     form = _form_of(section, project)
     if request.method == "POST":
-        access.require(request.user, Capability.WRITE_PROJECTS, project.workspace_id)  # type: ignore[arg-type]
+        access.require(request.user, Capability.WRITE_PROJECTS, project.workspace_id)
         form = _form_of(section, project, request.POST)
         if form is None:
             raise errors.Invalid(_("There is nothing to save here."))

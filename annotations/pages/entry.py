@@ -27,7 +27,6 @@ from annotations.services.answers import AnswerAnnotation
 from labeling_site.core import errors
 from projects.access import Capability
 from projects.models import Project
-from projects.pages.media import item_image_url
 from projects.selectors import class_list
 
 
@@ -63,7 +62,6 @@ def entry_page(request: HttpRequest, project: Project, entry_id: int) -> HttpRes
         "entry": entry,
         "item": entry.item,
         "picture": picture(entry, annotations, max_side=2048, frame=frame),
-        "full_url": item_image_url(entry.item, max_side=4096, frame=frame),
         "frame": frame,
         "frames": sorted({one.frame for one in annotations} | {frame}) if entry.item.frames > 1 else [],
         "previous": before,
@@ -181,13 +179,14 @@ def _class_id(value: str) -> int:
 
 def _remaining(request: HttpRequest, entry: QueueEntry) -> list[AnswerAnnotation]:
     """The objects as they stand, with the class chosen for each, less those to delete."""
-    if str(entry.final_response_id) != request.POST.get("response", ""):
+    response_id = entry.final_response_id
+    if response_id is None or str(response_id) != request.POST.get("response", ""):
         raise errors.Conflict(
             _("Somebody has changed this image since you opened it."), way_out=_("Look at it again, then correct it.")
         )
     deleted = set(request.POST.getlist("delete"))
     found = []
-    for one in Annotation.objects.filter(response_id=entry.final_response_id).order_by("position", "id"):
+    for one in Annotation.objects.filter(response_id=response_id).order_by("position", "id"):
         if str(one.pk) in deleted:
             continue
         polygon = Polygon.from_json(one.polygon) if one.polygon else None

@@ -41,7 +41,7 @@ def exports(request: HttpRequest, project: Project) -> HttpResponse:
             "submitted_until": sent.get("submitted_until", ""),
         }
         exporting.start_export(
-            actor=request.user,  # type: ignore[arg-type]
+            actor=request.user,
             project=project,
             format=sent.get("format", ""),
             options=options,

@@ -323,7 +323,7 @@ def test_a_box_gets_another_class_another_goes_and_the_rest_stays_as_drawn() -> 
         ("cat", 20, 5, 8, 9),
     ]
     # The page shows an answer that is no longer the one that counts: sending it again would undo somebody's work.
-    assert alice.post(address, {**sent, "delete": []}).status_code in {400, 409}
+    assert alice.post(address, {**sent, "delete": []}).status_code == 409
     assert QueueEntry.objects.get(pk=entry).final_response_id == final.pk
 
 
@@ -348,3 +348,19 @@ def test_the_cost_of_a_page_does_not_grow_with_what_is_on_it(django_assert_max_n
     with django_assert_max_num_queries(30):  # type: ignore[operator]
         text_of(alice, "project-data", project.pk, layout="9")
     assert queue.remaining(project) == 4
+
+
+def test_after_a_decision_in_the_single_view_the_next_image_opens() -> None:
+    people = make_people()
+    project = make_project(people.workspace)
+    for _ in range(2):
+        label_page(people.alice, project, label_class(project, "cat"))
+    newest, oldest = labeled(project)
+    alice = signed_in(people.alice)
+    page = text_of(alice, "project-entry", project.pk, newest)
+    following = re.findall(r'name="next" value="([^"]+)"', page[page.index('id="review"') :])[0]
+    answer = alice.post(
+        reverse("project-review", args=[project.pk]), {"action": "reject", "entries": [newest], "next": following}
+    )
+    assert answer.status_code == 302 and f"/data/{oldest}/" in answer.url
+    assert alice.get(answer.url).status_code == 200
