@@ -34,7 +34,9 @@ class AssignmentAdmin(ReadMostlyAdmin):
     search_fields = ["labeler__email", "entry__item__path"]
     actions = [
         service_action(
-            _("Release the lease"), lambda request, row: queue.release_assignment(actor=request.user, assignment=row)
+            "release",
+            _("Release the lease"),
+            lambda request, row: queue.release_assignment(actor=request.user, assignment=row),
         )
     ]
 

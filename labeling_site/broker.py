@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
 import threading
+import time
 from typing import Any
 
 import dramatiq
+import redis
 from django.conf import settings
 from django.db import close_old_connections
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Pipelines, ShutdownNotifications, TimeLimit
 
+log = logging.getLogger(__name__)
+
 TICK_SECONDS = 5
 QUEUES = ["default", "ingest"]
+WORKERS = "tessera:workers"  # sorted set of worker processes by the time they last said that they live
+FORGET_WORKER_SECONDS = 3600
 
 
 class Connections(Middleware):
@@ -46,8 +55,43 @@ class Ticker(Middleware):
         self._stop.set()
 
 
+class SignOfLife(Middleware):
+    """Each worker process says every few seconds that it lives, for the system page.
+
+    Dramatiq's own heartbeats do not tell workers from web processes that only send messages.
+    """
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        if isinstance(broker, RedisBroker):
+            self._name = f"{socket.gethostname()}:{os.getpid()}"  # workers are forked after this object was made
+            threading.Thread(target=self._say, args=(broker.client,), name="sign-of-life", daemon=True).start()
+
+    def _say(self, client: Any) -> None:
+        while True:
+            try:
+                client.zadd(WORKERS, {self._name: time.time()})
+                client.zremrangebyscore(WORKERS, "-inf", time.time() - FORGET_WORKER_SECONDS)
+            except redis.RedisError as error:  # the worker itself waits for the broker and goes on
+                log.info("the broker did not hear a worker: %s", error)
+            if self._stop.wait(TICK_SECONDS):
+                break
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._stop.set()
+        if isinstance(broker, RedisBroker):
+            try:
+                broker.client.zrem(WORKERS, self._name)
+            except redis.RedisError as error:
+                log.info("the broker did not hear that a worker ends: %s", error)
+
+
 def _make_broker() -> dramatiq.Broker:
     middleware = [AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), Connections(), Ticker()]
+    middleware.append(SignOfLife())
     if settings.REDIS_URL == "stub://":
         return StubBroker(middleware=middleware)
     # Defaults (60 s heartbeat, maintenance on 0.1 % of commands) leave a killed worker's jobs lying for minutes.

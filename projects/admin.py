@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
+from labeling_site.core import errors
 from labeling_site.core.admin import ReadMostlyAdmin, service_action
 from projects import models
-from projects.services import api_keys, invitations, projects
+from projects.services import accounts, api_keys, invitations, names, projects
 
 admin.site.unregister(Group)  # roles of a workspace decide; groups would be a second, hidden way to give rights
 
@@ -22,6 +27,20 @@ class UserForm(forms.ModelForm):
     class Meta:
         model = models.User
         fields = ["email", "name", "is_active", "is_staff", "is_superuser", "user_permissions"]
+
+    def clean_email(self) -> str:
+        return self._checked(accounts.clean_email, self.cleaned_data["email"])
+
+    def clean_name(self) -> str:
+        return self._checked(partial(names.clean_name, slash=True), self.cleaned_data["name"])
+
+    @staticmethod
+    def _checked(check: Callable[[str], str], value: str) -> str:
+        """The same rules as at every other door, said beside the field."""
+        try:
+            return check(value)
+        except errors.AppError as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 @admin.register(models.User)
@@ -37,7 +56,16 @@ class UserAdmin(BaseUserAdmin):
     readonly_fields = ["last_login", "created_at"]
     fieldsets = [
         (None, {"fields": ["email", "name", "is_active", "last_login", "created_at"]}),
-        (_("Administration"), {"fields": ["is_staff", "is_superuser", "user_permissions"]}),
+        (
+            _("Administration"),
+            {
+                "fields": ["is_staff", "is_superuser", "user_permissions"],
+                "description": _(
+                    "Superusers may do everything here. Others who may open the admin see the tables that they are "
+                    "given “view” for, and use the actions of those that they are given “change” for."
+                ),
+            },
+        ),
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -53,6 +81,23 @@ class UserAdmin(BaseUserAdmin):
         own = ["is_active", "is_staff", "is_superuser", "user_permissions"] if obj == request.user else []
         return [*self.readonly_fields, *own]
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offers the permissions that mean something here: nothing can be added or deleted in the admin."""
+        if db_field.name == "user_permissions":
+            offered = Q(pk__in=[])
+            for model, model_admin in self.admin_site._registry.items():
+                verbs = ["view", "change"] if model_admin.actions else ["view"]
+                names = [f"{verb}_{model._meta.model_name}" for verb in verbs]
+                offered |= Q(content_type__app_label=model._meta.app_label, codename__in=names)
+            kwargs["queryset"] = Permission.objects.filter(offered).select_related("content_type")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Gives somebody else a new password; one's own is changed where the present one is asked for."""
+        if self.has_change_permission(request) and id == str(request.user.pk):
+            return redirect("account")
+        return super().user_change_password(request, id, form_url)
+
 
 @admin.register(models.Workspace)
 class WorkspaceAdmin(ReadMostlyAdmin):
@@ -65,6 +110,7 @@ class WorkspaceAdmin(ReadMostlyAdmin):
 class RoleAdmin(ReadMostlyAdmin):
     list_display = ["name", "key", "workspace", "description"]
     list_filter = ["key"]
+    list_select_related = ["workspace"]
     search_fields = ["name", "key"]
 
 
@@ -82,10 +128,12 @@ class InvitationAdmin(ReadMostlyAdmin):
     list_filter = ["role", "accepted_at", "revoked_at"]
     list_select_related = ["workspace", "role", "created_by"]
     search_fields = ["email", "workspace__name"]
-    exclude = ["token_hash"]
+    secret_fields = frozenset({"token_hash"})
     actions = [
         service_action(
-            _("Revoke"), lambda request, row: invitations.revoke_invitation(actor=request.user, invitation=row)
+            "revoke",
+            _("Revoke"),
+            lambda request, row: invitations.revoke_invitation(actor=request.user, invitation=row),
         )
     ]
 
@@ -96,9 +144,11 @@ class ApiKeyAdmin(ReadMostlyAdmin):
     list_filter = ["revoked_at"]
     list_select_related = ["user", "workspace"]
     search_fields = ["name", "prefix", "user__email"]
-    exclude = ["key_hash"]
+    secret_fields = frozenset({"key_hash"})
     actions = [
-        service_action(_("Revoke"), lambda request, row: api_keys.revoke_api_key(actor=request.user, api_key=row))
+        service_action(
+            "revoke", _("Revoke"), lambda request, row: api_keys.revoke_api_key(actor=request.user, api_key=row)
+        )
     ]
 
 
@@ -148,14 +198,19 @@ class ProjectAdmin(ReadMostlyAdmin):
     list_select_related = ["workspace"]
     search_fields = ["name", "workspace__name"]
     actions = [
-        service_action(_("Pause"), lambda request, row: projects.pause_project(actor=request.user, project=row)),
-        service_action(_("Start"), lambda request, row: projects.start_project(actor=request.user, project=row)),
+        service_action(
+            "pause", _("Pause"), lambda request, row: projects.pause_project(actor=request.user, project=row)
+        ),
+        service_action(
+            "start", _("Start"), lambda request, row: projects.start_project(actor=request.user, project=row)
+        ),
     ]
 
 
 @admin.register(models.Favourite)
 class FavouriteAdmin(ReadMostlyAdmin):
     list_display = ["project", "user"]
+    list_filter = ["project__state"]
     list_select_related = ["project", "user"]
     search_fields = ["project__name", "user__email"]
 
@@ -178,7 +233,7 @@ class CounterAdmin(ReadMostlyAdmin):
 
 @admin.register(models.SetupToken)
 class SetupTokenAdmin(ReadMostlyAdmin):
-    list_display = ["__str__", "used_at"]
+    list_display = ["created_at", "used_at"]
     list_filter = ["used_at"]
     search_fields = ["created_at"]
-    exclude = ["token_hash"]
+    secret_fields = frozenset({"token_hash"})
