@@ -18,7 +18,7 @@ from projects import access
 from projects.access import Capability
 from projects.models import Dataset, DatasetVersion, Datastore, Item, Project, Upload, User, Workspace
 from projects.services import datastores, folders
-from projects.services.datastores import clean_name
+from projects.services.names import clean_name
 from projects.services.uploads import partial_path
 
 PREVIEW_SECONDS = 2.0
@@ -45,7 +45,7 @@ def create_dataset(
     Raises Invalid naming the field, Conflict when the name is taken. Nothing is read yet: see `start_version`.
     """
     access.require(actor, Capability.WRITE_DATASETS, workspace)
-    name = clean_name(name, _("dataset"))
+    name = clean_name(name, slash=True)
     if len(description) > 2000:
         raise errors.Invalid(_("The description may have 2,000 characters at most."))
     if kind == Dataset.Kind.UPLOAD:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +20,12 @@ from projects.access import Capability
 from projects.models import Dataset, Datastore, Item, User, Workspace
 from projects.services import folders
 from projects.services.folders import FileFacts
+from projects.services.names import clean_name
 
 SITE_DATASTORE_NAME = "Storage of this site"
 FOLDER_LIMIT = 1000
 _SYSTEM_NAMES = ("proc", "sys", "dev", "etc", "boot", "bin", "sbin", "lib", "lib64", "usr", "var/lib", "var/log")
 _SYSTEM = [Path("/") / name for name in _SYSTEM_NAMES]
-
-
-def clean_name(name: str, what: str) -> str:
-    """A name of 1 to 120 characters without control characters; Invalid names the field."""
-    name = unicodedata.normalize("NFC", name).strip()
-    if not 1 <= len(name) <= 120 or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        sentence = _("The name of a %s needs 1 to 120 characters, none of them control characters.") % what
-        raise errors.Invalid(sentence, fields={"name": [sentence]})
-    return name
 
 
 def site_datastore(workspace: Workspace) -> Datastore:
@@ -62,7 +53,7 @@ def create_local_datastore(*, actor: User, workspace: Workspace, name: str, root
     system or of this site's own data; everybody else only folders below those that LOCAL_FOLDERS names.
     """
     access.require(actor, Capability.MANAGE_DATASTORES, workspace)
-    name = clean_name(name, _("datastore"))
+    name = clean_name(name, slash=True)
     folder = _check_root(root)
     is_allowed = any(_is_below(folder, allowed.resolve()) for allowed in settings.LOCAL_FOLDERS)
     if not is_allowed and not access.is_administrator(actor):
