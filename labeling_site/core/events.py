@@ -76,5 +76,5 @@ def flush() -> None:
     for topic in topics:
         try:
             async_to_sync(layer.group_send)(group(topic), {"type": "hint", "topic": topic})
-        except Exception:  # the broker is away: the heartbeat tells every page within 15 s
-            log.warning("hint for %s was not sent", topic, exc_info=True)
+        except Exception as error:  # the broker is away: the heartbeat tells every page within 15 s
+            log.warning("hint for %s was not sent: %s", topic, error)

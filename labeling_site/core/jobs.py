@@ -109,8 +109,8 @@ def send(job: Job) -> None:
 
     try:
         run_job.send_with_options(args=(str(job.id),), queue_name=job.queue)
-    except Exception:  # any broker failure: the row stays queued and the sweep retries it
-        log.warning("job %s could not be sent now; it will be sent again", job.id, exc_info=True)
+    except Exception as error:  # any broker failure: the row stays queued and the sweep retries it
+        log.warning("job %s could not be sent now, it will be sent again: %s", job.id, error)
 
 
 class Claim:

@@ -27,6 +27,7 @@ from projects.models import Dataset, Item, Upload, User
 
 BATCH = 500
 KEPT_SECONDS = 30 * 86_400
+TURNS = 64  # uploads that share a turn wait for each other for one chunk
 KEPT_FREE_BYTES = 256 * 1024 * 1024  # below this, uploads stop so that labeling can go on
 
 
@@ -178,17 +179,17 @@ def append(*, actor: User, upload: Upload, offset: int, chunk: bytes, sha256: st
 
 @contextmanager
 def _alone_with(upload: Upload) -> Iterator[BufferedRandom]:
-    """The partial file, open and locked against everybody else who has a chunk for it."""
+    """The partial file, open, while nobody else has a chunk for it.
+
+    The turn is taken on a file that stays: the partial one is moved away when it is complete, and whoever waited for it
+    would then hold a lock on nothing.
+    """
     path = partial_path(upload.pk)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a+b") as append_only:
-        fcntl.flock(append_only, fcntl.LOCK_EX)
-        # Appending would ignore seek(), so the bytes go through a second handle of the same file.
-        try:
-            with path.open("r+b") as partial:
-                yield partial
-        except FileNotFoundError as error:
-            raise errors.Conflict(_("This upload has just ended.")) from error
+    with (path.parent / f"turn-{upload.pk % TURNS}").open("ab") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        with path.open("r+b" if path.exists() else "w+b") as partial:
+            yield partial
 
 
 def _require_space(needed: int) -> None:
@@ -242,7 +243,8 @@ def forget_abandoned() -> int:
     if not folder.is_dir():
         return 0
     oldest = time.time() - KEPT_SECONDS
-    abandoned = [path for path in folder.iterdir() if path.stat().st_mtime < oldest]
+    partials = [path for path in folder.iterdir() if path.name.isdecimal()]
+    abandoned = [path for path in partials if path.stat().st_mtime < oldest]
     for path in abandoned:
         path.unlink(missing_ok=True)
     return len(abandoned)
