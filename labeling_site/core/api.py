@@ -169,7 +169,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
                 )
             if "\0" in value:
                 raise errors.Invalid(_("%s holds a character that cannot be kept.") % name, fields={name: ["?"]})
-            rows = self.filters[name](rows, value)
+            rows = self.filters[name](rows, str(value))
         return rows
 
     def paginate_queryset(self, queryset: Any) -> list[Any]:

@@ -27,7 +27,8 @@ from projects.services import datasets, datastores, uploads
 
 
 class DatastoreSerializer(serializers.ModelSerializer[Datastore]):
-    root = serializers.CharField(write_only=True, help_text="A folder of the server.")
+    # The framework takes declared fields out of the class, so its own attribute of this name stays untouched.
+    root = serializers.CharField(write_only=True, help_text="A folder of the server.")  # type: ignore[assignment]
 
     class Meta:
         model = Datastore
@@ -205,7 +206,7 @@ class Bytes(BaseParser):
 
     media_type = "application/octet-stream"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, context: Any = None) -> bytes:
+    def parse(self, stream: IO[bytes], media_type: str | None = None, context: Any = None) -> bytes:  # type: ignore[override]
         limit = settings.UPLOAD_CHUNK_BYTES
         chunk = stream.read(limit + 1)
         if len(chunk) > limit:

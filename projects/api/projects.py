@@ -185,7 +185,7 @@ class ProjectViewSet(ScopedViewSet):
 
 class NewClassesSerializer(serializers.Serializer[Any]):
     classes = serializers.ListField(child=serializers.DictField(), allow_empty=False)
-    parent = serializers.IntegerField(required=False)
+    parent = serializers.IntegerField(required=False)  # type: ignore[assignment]
 
 
 class ClassChangeSerializer(serializers.Serializer[Any]):

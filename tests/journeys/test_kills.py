@@ -156,8 +156,10 @@ def test_the_web_process_is_killed_while_people_label(site: Site) -> None:
             kill(site, "running.web")
             wait_until(lambda: running.answers(site.url + "/healthz") == 200, seconds=60, what="the web process")
             wait_until(
-                lambda before=before: all(one.done() for one in work)  # type: ignore[misc]
-                or alice.insist(lambda: alice.get(f"projects/{project}/")["counts"]["labeled"]) > before,
+                lambda before=before: (
+                    all(one.done() for one in work)  # type: ignore[misc]
+                    or alice.insist(lambda: alice.get(f"projects/{project}/")["counts"]["labeled"]) > before
+                ),
                 seconds=60,
                 what="more labels",
             )

@@ -54,9 +54,7 @@ def test_an_administrator_adds_any_folder(people: factories.People, root: Path) 
     assert (made.name, made.config["root"], made.is_default) == ("Scans", str(root), False)
 
 
-def test_an_owner_adds_only_folders_that_the_site_allows(
-    people: factories.People, root: Path, settings: Any
-) -> None:
+def test_an_owner_adds_only_folders_that_the_site_allows(people: factories.People, root: Path, settings: Any) -> None:
     with pytest.raises(errors.Forbidden, match="LOCAL_FOLDERS"):
         datastores.create_local_datastore(actor=people.alice, workspace=people.workspace, name="x", root=str(root))
     assert not Datastore.objects.filter(kind=Datastore.Kind.LOCAL).exists()
