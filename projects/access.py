@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling_site.core import errors
+from labeling_site.core.parsing import row_id
 
 if TYPE_CHECKING:
     from projects.models import User, Workspace
@@ -143,6 +144,6 @@ def visible_topics(user_id: int, topics: Iterable[str]) -> list[str]:
     seen = []
     for topic in topics:
         prefix, _sep, pk = topic.partition(":")
-        if prefix in tables and pk.isdigit() and tables[prefix].objects.visible_to(user).filter(pk=int(pk)).exists():
+        if prefix in tables and tables[prefix].objects.visible_to(user).filter(pk=row_id(pk)).exists():
             seen.append(topic)
     return seen

@@ -7,8 +7,8 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from labeling_site.core import events
@@ -71,7 +71,7 @@ def back_to(request: HttpRequest, otherwise: str) -> HttpResponse:
     """To the page of this site that the form named in `next`, so that filters and place are not lost."""
     wanted = request.POST.get("next", "")
     here = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
-    return redirect(wanted if here else otherwise)
+    return HttpResponseRedirect(wanted if here else otherwise)
 
 
 def with_whole_days(query: Mapping[str, str]) -> dict[str, str]:

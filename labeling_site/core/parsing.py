@@ -13,6 +13,11 @@ from django.utils.translation import gettext as _
 from labeling_site.core import errors
 
 
+def row_id(text: str) -> int:
+    """The number of a row as a form or a topic names it; 0, which no row has, for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
 def moment(data: Mapping[str, Any], name: str) -> datetime | None:
     """A date, or a date and time (in the site's zone where none is given); None where it is absent."""
     value = data.get(name)

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Exists, F, FloatField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce, NullIf
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling_site.core import errors
+from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
 from projects.models import Counter, Favourite, Project, TaskType, Workspace
@@ -168,7 +169,7 @@ def command(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         "start": project_services.start_project,
         "pause": project_services.pause_project,
     }
-    chosen = [int(pk) for pk in request.POST.getlist("projects") if pk.isdigit()]
+    chosen = [pk for pk in map(row_id, request.POST.getlist("projects")) if pk]
     action = request.POST.get("action", "")
     if action not in services or not chosen:
         raise errors.Invalid(_("No project is chosen."), way_out=_("Tick at least one project first."))
@@ -184,7 +185,7 @@ def command(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             messages.error(request, f"{project.name}: {error}")
     if done:
         messages.success(request, _done_sentence(action, done))
-    return redirect(_back(request))
+    return HttpResponseRedirect(_back(request))
 
 
 def _done_sentence(action: str, done: int) -> str:
@@ -209,7 +210,7 @@ def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
     project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
     on = request.POST.get("on") == "1"
     project_services.set_favourite(actor=request.user, project=project, favourite=on)
-    return redirect(_back(request))
+    return HttpResponseRedirect(_back(request))
 
 
 @in_workspace(Capability.WRITE_PROJECTS)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from labeling_site.core import errors
+from labeling_site.core.parsing import row_id
 from labeling_site.core.problems import PROBLEM_JSON, problem
 from projects import access, media
 from projects.access import Capability
@@ -40,7 +41,7 @@ def new_project(request: HttpRequest, workspace: Workspace) -> HttpResponse:
     """Creates a project, with its dataset where that is new, or leads back to the step that needs mending."""
     if request.method == "GET":
         initial: dict[str, Any] = {}
-        if request.GET.get("dataset", "").isdigit():
+        if row_id(request.GET.get("dataset", "")):
             initial = {"dataset": request.GET["dataset"], "source": EXISTING}
         form = WizardForm(user=request.user, workspace=workspace, initial=initial)
         return _page(request, workspace, form)

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling_site.core import errors
+from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
 from projects.models import Invitation, Membership, Role, Workspace
@@ -125,7 +126,7 @@ def change_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     membership = get_object_or_404(Membership.objects.visible_to(request.user), pk=membership_id)
     access.require(request.user, Capability.MANAGE_MEMBERS, membership.workspace_id)
     chosen = request.POST.get("role", "")
-    role = get_object_or_404(_roles(membership.workspace), pk=int(chosen) if chosen.isdigit() else 0)
+    role = get_object_or_404(_roles(membership.workspace), pk=row_id(chosen))
     workspaces.change_role(actor=request.user, membership=membership, role=role)
     sentence = _("%(person)s is now %(role)s.")
     messages.success(request, sentence % {"person": membership.user, "role": role.name})
@@ -204,6 +205,6 @@ def switch(request: HttpRequest) -> HttpResponse:
     """Makes another of one's workspaces the current one."""
     chosen = request.POST.get("workspace", "")
     rows = Workspace.objects.visible_to(request.user)
-    workspace = get_object_or_404(rows, pk=int(chosen) if chosen.isdigit() else 0)
+    workspace = get_object_or_404(rows, pk=row_id(chosen))
     request.session["workspace"] = workspace.pk
     return redirect("home")
