@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
@@ -94,7 +95,7 @@ class UserAdmin(BaseUserAdmin):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Gives somebody else a new password; one's own is changed where the present one is asked for."""
-        if self.has_change_permission(request) and id == str(request.user.pk):
+        if self.has_change_permission(request) and self.get_object(request, unquote(id)) == request.user:
             return redirect("account")
         return super().user_change_password(request, id, form_url)
 

@@ -112,12 +112,11 @@ def test_a_row_and_its_history_open_read_only(ada: Client, model: type[Model]) -
 
 def test_lists_and_rows_take_as_many_queries_for_many_rows_as_for_few(ada: Client, rows: Rows) -> None:
     def counted() -> dict[str, list[str]]:
-        found = {}
+        found = {"index": queries(lambda: opened(ada, reverse("admin:index")))}
         for model in MODELS:
-            row = first(model)
-            found[list_address(model)] = queries(lambda model=model: opened(ada, list_address(model)))  # type: ignore[misc]
-            found[row_address(row)] = queries(lambda row=row: opened(ada, row_address(row)))  # type: ignore[misc]
-        found["index"] = queries(lambda: opened(ada, reverse("admin:index")))
+            list_page, row_page = list_address(model), row_address(first(model))
+            for name, address in (("list", list_page), ("row", row_page)):
+                found[f"{name} of {model.__name__}"] = queries(lambda address=address: opened(ada, address))  # type: ignore[misc]
         return found
 
     before = counted()
