@@ -20,6 +20,7 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from labeling_site.core import errors
 from labeling_site.core.api import ScopedViewSet, remember_reply
+from labeling_site.core.parsing import row_id
 from projects.access import Capability
 from projects.api.views import by_workspace, my_workspace, workspaces_where
 from projects.models import Dataset, DatasetVersion, Datastore, Item, Upload
@@ -266,7 +267,7 @@ class ItemViewSet(ScopedViewSet):
     queryset = Item.objects.none()
     serializer_class = ItemSerializer
     filters: ClassVar[dict[str, Any]] = {
-        "dataset_version": lambda rows, value: rows.filter(dataset_version_id=int(value) if value.isdecimal() else 0),
+        "dataset_version": lambda rows, value: rows.filter(dataset_version_id=row_id(value)),
         "state": lambda rows, value: rows.filter(state=value),
     }
 

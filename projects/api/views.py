@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 
 from labeling_site.core.api import ScopedViewSet
+from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
 from projects.models import Workspace
@@ -28,7 +29,7 @@ def workspaces_where(request: Request, capability: Capability) -> list[int]:
 
 def by_workspace(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
     """The filter ?workspace=7."""
-    return rows.filter(workspace_id=int(value)) if value.isdecimal() and len(value) < 19 else rows.none()
+    return rows.filter(workspace_id=row_id(value))
 
 
 class InWorkspace(ScopedViewSet):

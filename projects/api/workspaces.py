@@ -61,6 +61,8 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+    capabilities = serializers.ListField(child=serializers.CharField(max_length=100), max_length=100)
+
     class Meta:
         model = ApiKey
         fields = ["id", "name", "prefix", "capabilities", "expires_at", "last_used_at", "revoked_at", "created_at"]

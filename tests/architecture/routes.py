@@ -28,6 +28,7 @@ class Route:
     name: str
     parameters: tuple[str, ...]
     actions: tuple[str, ...] = ()
+    callback: Any = None
 
     @property
     def is_api(self) -> bool:
@@ -52,7 +53,7 @@ def _walk(patterns: Any, namespace: str = "", parameters: tuple[str, ...] = ()) 
             yield from _walk(one.url_patterns, f"{namespace}{one.namespace}:" if one.namespace else namespace, named)
         elif isinstance(one, URLPattern):
             actions = tuple(sorted(method.upper() for method in getattr(one.callback, "actions", None) or ()))
-            yield Route(namespace + (one.name or "-"), named, actions)
+            yield Route(namespace + (one.name or "-"), named, actions, one.callback)
 
 
 # --- What each asks --------------------------------------------------------------------------------------------------

@@ -11,17 +11,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpResponse
-from django.test import override_settings
 from django.urls import NoReverseMatch, reverse
 from rest_framework.test import APIClient
 
 from projects.access import BUILT_IN_ROLES
 from projects.models import Workspace
 from tests.architecture import routes
-from tests.architecture.routes import APART, EXPECTED, METHODS, SAFE, Route, Rule
-from tests.architecture.world import MARK, World, build, everything, undone
+from tests.architecture.routes import APART, EXPECTED, METHODS, SAFE, Route
+from tests.architecture.world import MARK, World, ask, everything, said, signed_in, standing, text, undone
 from tests.support.api import PROBLEM, as_person
 
 ROUTES = [route for route in routes.all_routes() if route.name not in APART]
@@ -41,45 +39,8 @@ def _django_db_helper() -> None:
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any, broker_server: None, tmp_path_factory: Any) -> Iterator[World]:
     """Built once; each request below is taken back, and the whole at the end."""
-    parent = tmp_path_factory.mktemp("folders")
-    with django_db_blocker.unblock(), override_settings(LOCAL_FOLDERS=[parent]), transaction.atomic():
-        yield build(parent / "photos")
-        transaction.set_rollback(True)
-
-
-def ask(client: APIClient, world: World, route: Route, method: str) -> HttpResponse:
-    expected = EXPECTED[route.name]
-    rule = expected.rules.get(method, Rule())
-    address = reverse(route.name, kwargs={name: world.value(expected.parameters[name]) for name in route.parameters})
-    address += f"?{rule.query}" if rule.query else ""
-    data = rule.body(world) if rule.body else None
-    sent: dict[str, Any] = {"headers": rule.headers(world) if rule.headers else {}}
-    if isinstance(data, bytes):
-        sent |= {"data": data, "content_type": rule.content_type}
-    elif data is not None or (method != "GET" and route.is_api):
-        sent |= {"data": data, "format": "json"} if route.is_api else {"data": data, "format": "multipart"}
-    client.raise_request_exception = False
-    return getattr(client, method.lower())(address, **sent)
-
-
-def signed_in(world: World, role: str) -> APIClient:
-    client = APIClient()
-    client.force_login(world.people[role])
-    session = client.session
-    session["workspace"] = world.workspace.pk
-    session.save()
-    return client
-
-
-def text(reply: HttpResponse) -> str:
-    content = b"".join(reply.streaming_content) if reply.streaming else reply.content  # type: ignore[attr-defined]
-    return content.decode("utf-8", "replace")
-
-
-def said(reply: HttpResponse) -> str:
-    body = "" if reply.streaming else text(reply)
-    body = body.partition("<main")[2].partition("</main")[0] or body
-    return f"{reply.status_code} {' '.join(body.split())[:600]} {reply.headers.get('Location', '')}"
+    with standing(django_db_blocker, tmp_path_factory.mktemp("folders")) as found:
+        yield found
 
 
 # --- The table is whole ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Every name of the workspace holds MARK, so that a leak shows as that word.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model
+from django.http import HttpResponse
+from django.test import override_settings
+from django.urls import reverse
 from rest_framework.test import APIClient
 
 from annotations.models import Assignment, QueueEntry
@@ -24,6 +28,7 @@ from projects.models import Item, User, Workspace
 from projects.services import api_keys, datastores, invitations, projects, uploads
 from tests import factories
 from tests.annotations.labeling import answer_all, label_page, open_page, submit
+from tests.architecture.routes import EXPECTED, Route, Rule
 from tests.support.api import as_program
 
 MARK = "Qxzv"
@@ -56,6 +61,14 @@ class World:
         """A parameter of a route: the key of a row, or a word."""
         found = getattr(self, name)
         return found.pk if isinstance(found, Model) else found
+
+
+@contextmanager
+def standing(blocker: Any, parent: Path) -> Iterator[World]:
+    """A world for a whole module: built once, gone at the end. Its user also needs `without_transactions`."""
+    with blocker.unblock(), override_settings(LOCAL_FOLDERS=[parent]), transaction.atomic():
+        yield build(parent / "photos")
+        transaction.set_rollback(True)
 
 
 def build(folder: Path) -> World:
@@ -132,6 +145,49 @@ def _strangers(world: World, alice: User) -> None:
     world.programs["key of another workspace"] = as_program(alice, second)
 
 
+def ask(client: APIClient, world: World, route: Route, method: str, data: Any = None) -> HttpResponse:
+    """One request with the parameters and the body of the table, or with another body."""
+    expected = EXPECTED[route.name]
+    rule = expected.rules.get(method, Rule())
+    address = reverse(route.name, kwargs={name: world.value(expected.parameters[name]) for name in route.parameters})
+    address += f"?{rule.query}" if rule.query else ""
+    if data is None and rule.body:
+        data = rule.body(world)
+    sent: dict[str, Any] = {"headers": rule.headers(world) if rule.headers else {}}
+    if isinstance(data, bytes):
+        sent |= {"data": data, "content_type": rule.content_type}
+    elif method != "GET" and route.is_api:
+        sent |= {"data": json.dumps(data), "content_type": "application/json"}
+    elif data is not None:
+        sent |= {"data": data, "format": "multipart"}
+    client.raise_request_exception = False
+    reply: HttpResponse = getattr(client, method.lower())(address, **sent)
+    return reply
+
+
+def signed_in(world: World, role: str, *, check_csrf: bool = False) -> APIClient:
+    """The person of this role, at work in the world's workspace."""
+    client = APIClient(enforce_csrf_checks=check_csrf)
+    client.force_login(world.people[role])
+    session = client.session
+    session["workspace"] = world.workspace.pk
+    session.save()
+    return client
+
+
+def text(reply: HttpResponse) -> str:
+    """The whole body, of files too."""
+    content = b"".join(reply.streaming_content) if reply.streaming else reply.content  # type: ignore[attr-defined]
+    return content.decode("utf-8", "replace")
+
+
+def said(reply: HttpResponse) -> str:
+    """A reply in a line, for messages of failed tests."""
+    body = "" if reply.streaming else text(reply)
+    body = body.partition("<main")[2].partition("</main")[0] or body
+    return f"{reply.status_code} {' '.join(body.split())[:600]} {reply.headers.get('Location', '')}"
+
+
 @contextmanager
 def undone() -> Iterator[None]:
     """Whatever the block writes is taken back."""
@@ -143,12 +199,11 @@ def undone() -> Iterator[None]:
 def everything() -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables, to see whether a refusal changed anything."""
     found = {}
-    for model in apps.get_models():
-        if model._meta.label in NOT_COMPARED:
-            continue
-        columns = [field.attname for field in model._meta.concrete_fields if field.name != "last_login"]
-        found[model._meta.label] = list(model._base_manager.order_by("pk").values_list(*columns))
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if model._meta.label in NOT_COMPARED:
+                continue
+            columns = [field.column for field in model._meta.concrete_fields if field.name != "last_login"]
+            cursor.execute(f"SELECT {', '.join(columns)} FROM {model._meta.db_table} ORDER BY {model._meta.pk.column}")
+            found[model._meta.label] = cursor.fetchall()
     return found
-
-
-__all__ = ["MARK", "World", "build", "everything", "undone"]
