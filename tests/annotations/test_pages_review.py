@@ -144,7 +144,7 @@ def test_shapes_are_drawn_in_pixels_of_the_image_whatever_the_language() -> None
     submit(people.alice, task, answer_all(task, said(cat, polygon=Polygon.from_json({"parts": [ring]}))))
     page = text_of(signed_in(people.alice), "project-data", project.pk)
     assert 'viewBox="0 0 64 48"' in page
-    path = re.search(r'<path [^>]*\sd="([^"]+)"[^>]*>', page)
+    path = re.search(r'<path data-shape[^>]*\sd="([^"]+)"[^>]*>', page)
     assert path is not None and path[1].count("M") == 2 and "1.5,2" in path[1]
     assert f'stroke="{cat.colour}"' in path[0] and 'fill-rule="evenodd"' in path[0]
 
