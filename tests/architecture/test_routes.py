@@ -177,7 +177,7 @@ def test_the_admin_is_for_administrators_and_never_breaks(world: World, route: R
     if address is None:
         assert route.name == "admin:-"
         return
-    public = {"admin:login", "admin:jsi18n"}
+    public = {"admin:login"}
     with undone():
         owner, administrator = signed_in(world, "owner"), as_person(world.strangers["administrator"])
         for client in (APIClient(), owner):
