@@ -157,7 +157,7 @@ def ask(client: APIClient, world: World, route: Route, method: str, data: Any = 
     if isinstance(data, bytes):
         sent |= {"data": data, "content_type": rule.content_type}
     elif method != "GET" and route.is_api:
-        sent |= {"data": json.dumps(data), "content_type": "application/json"}
+        sent |= {"data": json.dumps({} if data is None else data), "content_type": "application/json"}
     elif data is not None:
         sent |= {"data": data, "format": "multipart"}
     client.raise_request_exception = False
