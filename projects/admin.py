@@ -187,8 +187,9 @@ class UploadAdmin(ReadMostlyAdmin):
 
 @admin.register(models.Item)
 class ItemAdmin(ReadMostlyAdmin):
-    list_display = ["path", "state", "width", "height", "frames", "is_dicom", "reason"]
+    list_display = ["path", "dataset_version", "state", "width", "height", "frames", "is_dicom", "reason"]
     list_filter = ["state", "is_dicom"]
+    list_select_related = ["dataset_version__dataset"]
     search_fields = ["path", "sha256"]
 
 
