@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-View = Callable[..., HttpResponse]
+View = Callable[..., Any]
 
 
 class TesseraAdmin(admin.AdminSite):
@@ -34,7 +34,7 @@ class TesseraAdmin(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | {"site_url": "/"}
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: View, cacheable: bool = False) -> Any:
         """Visitors are led to the sign-in; people without the right get a page that says so."""
         guarded = super().admin_view(self._refusing(view), cacheable)
 
@@ -79,7 +79,7 @@ class TesseraAdmin(admin.AdminSite):
             return HttpResponseRedirect(wanted)
         return HttpResponseRedirect(f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': wanted}, safe='/')}")
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """One's own password is changed on one's own page."""
         return HttpResponseRedirect(reverse("account"))
 

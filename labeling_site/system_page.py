@@ -55,7 +55,7 @@ def system_page(request: HttpRequest) -> HttpResponse:
         "storage": _ask(_storage),
         "database": _ask(_database),
     }
-    context = admin.site.each_context(request) | parts
+    context: dict[str, Any] = admin.site.each_context(request) | parts
     context |= {
         "title": _("System"),
         "notes": _notes(parts),
@@ -78,7 +78,7 @@ def _broker() -> dict[str, Any]:
     """Workers that said they live within the last minute, and how many messages wait in each queue."""
     import redis
 
-    client = redis.Redis.from_url(
+    client: Any = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
     )
     try:

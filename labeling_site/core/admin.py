@@ -41,13 +41,13 @@ class ReadMostlyAdmin(admin.ModelAdmin):
         """The index says "View", as that is what a row's page does."""
         return super().get_model_perms(request) | {"change": False}
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields if field.name not in self.secret_fields]
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.get_readonly_fields(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return self.get_fields(request, obj)
+        return [field.name for field in self.model._meta.fields if field.name not in self.secret_fields]
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Secrets cannot be found out letter by letter through filters in the address either."""
         if self.secret_fields.intersection(lookup.split("__")):
             return False

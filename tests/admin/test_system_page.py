@@ -149,7 +149,7 @@ def test_it_is_read_only(ada: Client) -> None:
 
 def test_a_worker_says_that_it_lives_and_takes_its_leave(store: redis.Redis) -> None:
     middleware = broker.SignOfLife()
-    middleware.after_worker_boot(broker.broker, None)  # type: ignore[arg-type]  it does not look at the worker
+    middleware.after_worker_boot(broker.broker, None)  # type: ignore[arg-type]  # it does not look at the worker
     end = time.monotonic() + 5
     while not (heard := store.zrange(broker.WORKERS, 0, -1, withscores=True)) and time.monotonic() < end:
         time.sleep(0.02)
