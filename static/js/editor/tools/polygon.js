@@ -27,7 +27,7 @@ export class PolygonTool {
     if (event.timeStamp - this.finishedAt < DOUBLE_CLICK_MS) return;
     if (!this.isDrawing && !this.desk.classReady()) return;
     if (this.#closes(point)) {
-      this.finish();
+      this.#finishByPointer();
       return;
     }
     if (!this.isDrawing) this.desk.store.select(null);
@@ -44,7 +44,12 @@ export class PolygonTool {
   }
 
   doubleClick() {
-    if (this.isDrawing) this.finish();
+    if (this.isDrawing) this.#finishByPointer();
+  }
+
+  /** Only here a second press may follow at once; after Enter the next press is meant. */
+  #finishByPointer() {
+    if (this.finish() && !this.isDrawing) this.finishedAt = performance.now();
   }
 
   #closes([x, y]) {
@@ -62,7 +67,6 @@ export class PolygonTool {
       return true;
     }
     this.cancel();
-    this.finishedAt = performance.now();
     this.desk.add({ polygon });
     return true;
   }
