@@ -47,14 +47,14 @@ def system_page(request: HttpRequest) -> HttpResponse:
     """Whether each part answers, what waits in the queues, how much room is left. Superusers only."""
     if not request.user.is_superuser:
         raise PermissionDenied
-    queue = _ask(_broker)
     parts = {
-        "broker": queue,
+        "broker": _ask(_broker),
         "jobs": _ask(_jobs),
         "disk": _ask(_disk),
         "storage": _ask(_storage),
         "database": _ask(_database),
     }
+    backends: dict[str, Any] = settings.STORAGES
     context: dict[str, Any] = admin.site.each_context(request) | parts
     context |= {
         "title": _("System"),
@@ -62,7 +62,7 @@ def system_page(request: HttpRequest) -> HttpResponse:
         "versions": _versions(),
         "public_url": settings.PUBLIC_URL,
         "home": settings.HOME,
-        "storage_backend": settings.STORAGES["default"]["BACKEND"],
+        "storage_backend": backends["default"]["BACKEND"],
     }
     return render(request, "admin/system.html", context)
 
