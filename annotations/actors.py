@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotations.services import exporting, initializing
 from labeling_site.core.jobs import Claim, job_kind
 from labeling_site.core.models import Job
 from projects.models import Project
+from projects.services import datasets
+from projects.services.projects import mark_failed
 
 
 def _initialization_ended(job: Job) -> None:
-    """A project must not stay Initializing when its job ended without it."""
-    if job.state != Job.State.SUCCEEDED:
-        waiting = Project.objects.filter(pk=job.args["project"], state=Project.State.INITIALIZING)
-        waiting.update(state=Project.State.FAILED, state_reason=job.error[:300])
+    """Neither a project nor the dataset version it reads may look as if a job were at work that ended without them."""
+    if job.state == Job.State.SUCCEEDED:
+        return
+    datasets.scan_ended(job)
+    if project := Project.objects.filter(pk=job.args["project"]).first():
+        mark_failed(project, job.error or _("Preparing the project was cancelled; start it to try again."))
 
 
 @job_kind("annotations.initialize_project", queue="ingest", on_end=_initialization_ended)

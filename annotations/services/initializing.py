@@ -13,7 +13,7 @@ from labeling_site.core import errors
 from labeling_site.core.jobs import Claim
 from projects.models import DatasetVersion, Item, Project
 from projects.services import counters, ingest
-from projects.services.projects import mark_failed, mark_initialized, mark_started
+from projects.services.projects import mark_failed, mark_initialized, mark_initializing, mark_started
 
 BATCH = 1000
 RANKS = 2**62
@@ -26,7 +26,8 @@ def initialize_project(claim: Claim, project_id: int) -> dict[str, int]:
     Goes on where a killed worker stopped: each batch is one transaction, and the last queued item says how far it came.
     A refusal (no readable item, say) ends in the project's state with its reason.
     """
-    project = Project.objects.get(pk=project_id)
+    with claim.publishing():
+        project = mark_initializing(Project.objects.get(pk=project_id), claim.job)
     if project.state == Project.State.INITIALIZING:
         try:
             _fill(project, claim)

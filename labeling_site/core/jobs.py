@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -227,9 +227,14 @@ def run(job_id: str) -> None:
         _end(held, Job.State.SUCCEEDED, result=result or {})
 
 
+def storable(text: str) -> str:
+    """The text with what no database keeps (NUL, halves of characters, as in odd file names) written as \\x00."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
 def _end(held: Claim, state: str, *, error: str = "", result: dict[str, Any] | None = None) -> None:
     with transaction.atomic():
-        values: dict[str, Any] = {"state": state, "ended_at": timezone.now(), "error": error[:4000]}
+        values: dict[str, Any] = {"state": state, "ended_at": timezone.now(), "error": storable(error)[:4000]}
         if result is not None:
             values["result"] = result
         if not held._mine().update(**values):
@@ -247,14 +252,29 @@ def cancel(job: Job) -> None:
         job = Job.objects.select_for_update().get(pk=job.pk)
         if job.has_ended:
             raise errors.Conflict(_("This job has already ended."))
-        if job.state == Job.State.QUEUED:
-            job.state, job.ended_at = Job.State.CANCELLED, timezone.now()
-            kind = _kinds.get(job.kind)
-            if kind and kind.on_end:
-                kind.on_end(job)
-        job.cancel_requested = True
-        job.save(update_fields=["state", "ended_at", "cancel_requested", "updated_at"])
-        events.publish(job.subject)
+        _stop(job)
+
+
+def cancel_all(rows: QuerySet[Job]) -> None:
+    """Asks all these jobs to stop, in one order whoever asks; those that have ended by now stay as they are.
+
+    Call it before locking rows that these jobs change: a worker that publishes holds its job's row first.
+    """
+    with transaction.atomic():
+        for job in list(rows.exclude(state__in=Job.ENDED).order_by("pk").select_for_update()):
+            _stop(job)
+
+
+def _stop(job: Job) -> None:
+    """The job's row is locked, and it has not ended."""
+    if job.state == Job.State.QUEUED:
+        job.state, job.ended_at = Job.State.CANCELLED, timezone.now()
+        kind = _kinds.get(job.kind)
+        if kind and kind.on_end:
+            kind.on_end(job)
+    job.cancel_requested = True
+    job.save(update_fields=["state", "ended_at", "cancel_requested", "updated_at"])
+    events.publish(job.subject)
 
 
 def requeue(job: Job) -> None:
@@ -289,8 +309,10 @@ def sweep() -> int:
     silent = Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=now - timedelta(seconds=STALE_SECONDS))
     hopeless = silent.filter(attempts__gte=MAX_ATTEMPTS)
     for job in hopeless:
-        held = Claim(job)
-        _end(held, Job.State.FAILED, error=_("Its worker was lost %d times.") % job.attempts)
+        try:
+            _end(Claim(job), Job.State.FAILED, error=_("Its worker was lost %d times.") % job.attempts)
+        except Exception:  # one job that cannot even be ended must not keep the others from being sent again
+            log.exception("job %s (%s) could not be ended", job.pk, job.kind)
     sent = 0
     for job in [*unclaimed, *silent.filter(attempts__lt=MAX_ATTEMPTS)]:
         Job.objects.filter(pk=job.pk).update(sent_at=now)

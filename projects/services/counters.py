@@ -11,7 +11,7 @@ from django.db.models import F, Sum
 from labeling_site.core import events
 from labeling_site.core.models import Job
 from projects.models.counter import SHARDS, Counter
-from projects.models.dataset import Upload
+from projects.models.dataset import DatasetVersion, Upload
 
 VERSION = "version"
 
@@ -62,7 +62,7 @@ def replace(project_id: int, values: Mapping[str, int]) -> None:
 
 def register_versions() -> None:
     """Tells the event hub how to read the versions of projects, workspaces and datasets."""
-    events.register_version("project", lambda topic: _version_of(project_id=_number(topic)))
+    events.register_version("project", _project_version)
     events.register_version("workspace", _workspace_version)
     events.register_version("dataset", _dataset_version)
 
@@ -81,9 +81,22 @@ def _workspace_version(topic: str) -> int:
     return _version_of(project__workspace_id=_number(topic)) + int(progress)
 
 
+def _project_version(topic: str) -> int:
+    """Moves with every change of the project, and with the jobs about it: exports, the filling of its queue."""
+    return _version_of(project_id=_number(topic)) + _of_jobs(topic)
+
+
 def _dataset_version(topic: str) -> int:
-    """Moves with the jobs that read the dataset: their number, their progress, their ends."""
+    """Moves with the jobs about the dataset, with its uploads, and with reading its files, whichever job does it."""
+    versions = DatasetVersion.objects.filter(dataset_id=_number(topic))
+    over = models.Count("pk", filter=models.Q(state__in=[DatasetVersion.State.READY, DatasetVersion.State.FAILED]))
+    read = versions.aggregate(files=Sum("file_count"), over=over)
+    uploads = Upload.objects.filter(dataset_id=_number(topic), state=Upload.State.STORED).count()
+    return _of_jobs(topic) + int(read["files"] or 0) + int(read["over"]) + uploads
+
+
+def _of_jobs(topic: str) -> int:
+    """Moves with the number of jobs about a topic, their progress and their ends."""
     ended = models.Count("pk", filter=models.Q(state__in=Job.ENDED))
     facts = Job.objects.filter(subject=topic).aggregate(jobs=models.Count("pk"), ended=ended, done=Sum("done"))
-    uploads = Upload.objects.filter(dataset_id=_number(topic), state=Upload.State.STORED).count()
-    return int(facts["jobs"] + facts["ended"] + (facts["done"] or 0)) + uploads
+    return int(facts["jobs"] + facts["ended"] + (facts["done"] or 0))

@@ -145,7 +145,10 @@ def scan_ended(job: Job) -> None:
         return
     reason = job.error or _("Reading the files was cancelled.")
     waiting = DatasetVersion.objects.filter(job=job).exclude(state=DatasetVersion.State.READY)
+    touched = set(waiting.values_list("dataset_id", flat=True))
     waiting.update(state=DatasetVersion.State.FAILED, error=reason)
+    for dataset_id in sorted(touched):
+        events.publish(topic(dataset_id))
 
 
 def delete_dataset(*, actor: User, dataset: Dataset) -> None:
@@ -166,9 +169,7 @@ def delete_dataset(*, actor: User, dataset: Dataset) -> None:
             )
         dataset.deleted_at = timezone.now()
         dataset.save(update_fields=["deleted_at", "updated_at"])
-        for version in dataset.versions.select_related("job").exclude(job=None):
-            if version.job and not version.job.has_ended:
-                jobs.cancel(version.job)
+        jobs.cancel_all(Job.objects.filter(pk__in=dataset.versions.exclude(job=None).values_list("job_id", flat=True)))
         jobs.enqueue(
             kind="projects.purge_dataset",
             args={"dataset": dataset.pk},

@@ -143,10 +143,10 @@ def start_project(*, actor: User, project: Project) -> Project:
 def delete_project(*, actor: User, project: Project) -> Project:
     """Takes the project out of everybody's sight and stops its jobs. Its row stays, so that its name stays taken."""
     with transaction.atomic():
-        project = lock(project)
         access.require(actor, Capability.DELETE_PROJECTS, project.workspace_id)
-        for job in Job.objects.filter(subject=project.topic).exclude(state__in=Job.ENDED):
-            jobs.cancel(job)
+        # Jobs first, then the project: a worker that publishes locks in this order too.
+        jobs.cancel_all(Job.objects.filter(subject=project.topic))
+        project = lock(project)
         _save(project, deleted_at=timezone.now())
     return project
 
@@ -162,6 +162,15 @@ def set_favourite(*, actor: User, project: Project, favourite: bool) -> None:
 
 
 # --- What the initializing job reports -------------------------------------------------------------------------------
+
+
+def mark_initializing(project: Project, job: Job) -> Project:
+    """The project's own job begins; one that is asked again after it failed makes the project Initializing again."""
+    with transaction.atomic():
+        row: Project = Project.objects.select_for_update().get(pk=project.pk)
+        if row.state == State.FAILED and row.deleted_at is None and row.job_id == job.pk:
+            _save(row, state=State.INITIALIZING, state_reason="")
+    return row
 
 
 def mark_initialized(project: Project) -> None:

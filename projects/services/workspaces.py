@@ -70,8 +70,7 @@ def delete_workspace(*, actor: User, workspace: Workspace) -> Workspace:
         access.require(actor, Capability.MANAGE_WORKSPACE, workspace)
         workspace.deleted_at = timezone.now()
         workspace.save(update_fields=["deleted_at", "updated_at"])
-        for job in Job.objects.filter(tenant_id=workspace.pk).exclude(state__in=Job.ENDED):
-            jobs.cancel(job)
+        jobs.cancel_all(Job.objects.filter(tenant_id=workspace.pk))
         events.publish(topic(workspace))
     return workspace
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from labeling_site.core import errors
+from labeling_site.core import errors, jobs
 from projects.access import Capability
 from projects.models import Membership, Project, User
 from projects.services import accounts, counters, invitations, label_classes, projects, workspaces
@@ -118,6 +119,29 @@ def test_one_name_makes_one_project():
     worked, refused = split(together([create] * 5))
     assert len(worked) == 1 and {type(error) for error in refused} == {errors.Conflict}
     assert Project.objects.count() == 1
+
+
+def test_a_project_is_deleted_while_its_job_writes_and_neither_waits_for_the_other_for_ever():
+    people = make_people()
+    project = make_project(people.workspace, images=1, running=False)
+    holds_its_job = threading.Event()
+
+    def work() -> None:
+        held = jobs.claim(project.job_id)
+        assert held is not None
+        with held.publishing():
+            holds_its_job.set()
+            time.sleep(0.5)  # deleting has begun by now, and waits
+            projects.mark_initialized(project)
+
+    def delete() -> None:
+        assert holds_its_job.wait(timeout=10)
+        projects.delete_project(actor=people.alice, project=project)
+
+    assert together([work, delete]) == [None, None]
+    project.refresh_from_db()
+    assert project.deleted_at is not None and project.state == Project.State.CREATED
+    assert project.job is not None and project.job.cancel_requested
 
 
 def test_classes_added_at_once_all_have_a_place_and_one_name_is_taken_once():
