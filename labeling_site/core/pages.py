@@ -9,6 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from labeling_site.core import errors
@@ -16,18 +17,24 @@ from labeling_site.core.problems import PROBLEM_JSON, problem
 
 
 class AppErrorMiddleware:
-    """Turns an AppError that left a page view into an answer: back to the form with the sentence, or an error page."""
+    """Turns an AppError that left a page view into an answer: back to the form with the sentence, or an error page.
+
+    It also refuses addresses that ask with the character NUL, which PostgreSQL keeps in no text.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            refusal = errors.Invalid(_("The address holds a character that cannot be kept."))
+            return self.process_exception(request, refusal) or self.get_response(request)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, errors.AppError):
             return None
-        if "application/json" in request.headers.get("Accept", ""):
+        if "application/json" in request.headers.get("Accept", "") or request.path.startswith("/api/"):
             return JsonResponse(problem(exception), status=exception.status, content_type=PROBLEM_JSON)
         back = request.headers.get("Referer", "")
         here = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())

@@ -34,7 +34,7 @@ VALUES: list[Any] = [
 ]
 OWN = ("POST", "PATCH")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.services]  # databases differ in what they keep
 
 
 @pytest.fixture
