@@ -52,7 +52,8 @@ def _walk(patterns: Any, namespace: str = "", parameters: tuple[str, ...] = ()) 
         if isinstance(one, URLResolver):
             yield from _walk(one.url_patterns, f"{namespace}{one.namespace}:" if one.namespace else namespace, named)
         elif isinstance(one, URLPattern):
-            actions = tuple(sorted(method.upper() for method in getattr(one.callback, "actions", None) or ()))
+            declared = {method.upper() for method in getattr(one.callback, "actions", None) or ()}
+            actions = tuple(sorted(declared - {"HEAD"}))  # a first request makes DRF add HEAD beside GET
             yield Route(namespace + (one.name or "-"), named, actions, one.callback)
 
 
