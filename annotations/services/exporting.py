@@ -260,6 +260,7 @@ class _Reader:
         self.project, self.wanted, self.classes, self.progress = project, wanted, classes, progress
         self.datastore = project.dataset_version.dataset.datastore.name
         self.item_count = 0
+        self.approvers: dict[int, str] = {}
         first = Annotation.objects.filter(response__entry__project=project).order_by("id").values_list("id", flat=True)
         # Annotations are never deleted, so ids counted from the project's first one stay the same in all its exports.
         self.first_annotation = (first.first() or 1) - 1
@@ -276,6 +277,7 @@ class _Reader:
             place = {pk: number + at for at, pk in enumerate(between.order_by("id").values_list("pk", flat=True), 1)}
             number += len(place)
             annotations = self._annotations(chunk)
+            self.approvers = self._approvers(chunk) if self.wanted.labeler_details else {}
             for entry in chunk:
                 self.item_count += 1
                 yield from self._frames(entry, place[entry.pk], annotations.get(entry.final_response_id or 0, []))
@@ -323,11 +325,13 @@ class _Reader:
             class_path=self.classes[row.label_class_id].path,
             geometry=geometry,
             labeler=str(response.author or "") if self.wanted.labeler_details else "",
-            approver=self._approver(entry) if self.wanted.labeler_details and entry.approved else "",
+            approver=self.approvers.get(entry.pk, ""),
             labeled_seconds=response.active_seconds if self.wanted.labeler_details else None,
             submitted_at=response.submitted_at if self.wanted.labeler_details else None,
         )
 
-    def _approver(self, entry: QueueEntry) -> str:
-        last = Review.objects.filter(entry=entry, action=Review.Action.APPROVE).select_related("reviewer").first()
-        return str(last.reviewer or "") if last else ""
+    def _approvers(self, chunk: list[QueueEntry]) -> dict[int, str]:
+        """Who approved each approved entry last, by entry id."""
+        approved = [entry.pk for entry in chunk if entry.approved]
+        reviews = Review.objects.filter(entry_id__in=approved, action=Review.Action.APPROVE).order_by("id")
+        return {one.entry_id: str(one.reviewer or "") for one in reviews.select_related("reviewer")}

@@ -38,7 +38,8 @@ def count(project: Project) -> dict[str, int]:
 def recount(*, project: Project) -> dict[str, tuple[int, int]]:
     """Repairs the counters; returns what was wrong as {key: (stored, right)}."""
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)
+        # Whoever changes an entry changes the counts last: once we hold these, no change is half counted.
+        counters.hold(project.pk)
         right = count(project)
         stored = counters.read(project.pk)
         stored.pop(counters.VERSION, None)
@@ -47,6 +48,6 @@ def recount(*, project: Project) -> dict[str, tuple[int, int]]:
             for key in stored.keys() | right.keys()
             if stored.get(key, 0) != right.get(key, 0)
         }
-        counters.replace(project.pk, right)
+        counters.add(project.pk, {key: now - before for key, (before, now) in wrong.items()})
         events.publish(project.topic)
     return wrong

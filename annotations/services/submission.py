@@ -177,7 +177,8 @@ def _refusal(actor: User, entry: QueueEntry, row: Assignment) -> tuple[str, Any]
         final = entry.final_response
         if entry.approved:
             return ("approved", _("This image has been approved and can no longer be changed."))
-        if final is None or final.author_id != actor.pk or final.kind != Response.Kind.LABELER:
+        is_own = final is not None and final.author_id == actor.pk and final.kind == Response.Kind.LABELER
+        if not is_own or entry.status not in (QueueEntry.Status.LABELED, QueueEntry.Status.SKIPPED):
             return ("reviewed", _("A reviewer has changed this image since."))
         return None
     # The lease ran out or was given back. The answer is welcome while the place is still free.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import F, Sum
 
 from labeling_site.core import events
@@ -19,19 +19,24 @@ VERSION = "version"
 def add(project_id: int, deltas: Mapping[str, int]) -> None:
     """Adds to some counts, and one to the project's version. Call it last in the transaction.
 
-    One shard is drawn for all keys and the keys go in sorted order, so that two transactions never wait in a circle.
+    One shard is drawn for all keys and its rows are locked in the order of the keys, so that two transactions never
+    wait in a circle.
     """
     shard = random.randrange(SHARDS)  # noqa: S311  it spreads load and guards nothing
     changes = {key: delta for key, delta in deltas.items() if delta} | {VERSION: 1}
     rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
-    missing = changes.keys() - set(rows.values_list("key", flat=True))
-    if missing:
-        # Rows that somebody else inserts at the same moment are a conflict to ignore: the update below finds them.
-        Counter.objects.bulk_create(
-            [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
-        )
-    cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
-    rows.update(value=models.Case(*cases, default=F("value"), output_field=models.BigIntegerField()))
+    with transaction.atomic(savepoint=False):
+        missing = changes.keys() - set(rows.values_list("key", flat=True))
+        if missing:
+            # Rows that somebody else inserts at the same moment are a conflict to ignore: the update finds them.
+            Counter.objects.bulk_create(
+                [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
+            )
+        if connection.features.has_select_for_update:
+            # An UPDATE locks rows in the order in which it happens to find them, a sorted SELECT does not.
+            list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
+        cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
+        rows.update(value=models.Case(*cases, default=F("value"), output_field=models.BigIntegerField()))
 
 
 def read(project_id: int, prefix: str = "") -> dict[str, int]:
@@ -51,13 +56,15 @@ def read_many(project_ids: list[int]) -> dict[int, dict[str, int]]:
     return found
 
 
-def replace(project_id: int, values: Mapping[str, int]) -> None:
-    """Sets all counts of a project but its version, as a recount does. Call it under the project's row lock."""
-    Counter.objects.filter(project_id=project_id).exclude(key=VERSION).delete()
-    Counter.objects.bulk_create(
-        [Counter(project_id=project_id, key=key, shard=0, value=value) for key, value in sorted(values.items())]
-    )
-    add(project_id, {})
+def hold(project_id: int) -> None:
+    """Keeps everybody else from changing counts of this project until the transaction ends.
+
+    What others have counted by then is committed and can be read; what they count later comes on top.
+    """
+    shards = [Counter(project_id=project_id, key=VERSION, shard=shard) for shard in range(SHARDS)]
+    Counter.objects.bulk_create(shards, ignore_conflicts=True)  # every change goes through the version of its shard
+    rows = Counter.objects.filter(project_id=project_id).order_by("shard", "key").select_for_update()
+    list(rows.values_list("pk", flat=True))
 
 
 def register_versions() -> None:

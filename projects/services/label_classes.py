@@ -266,7 +266,8 @@ def _preorder(children: Mapping[int | None, list[LabelClass]], parent_id: int | 
 def _changing(actor: User, project: Project) -> Iterator[Project]:
     """A transaction with the project locked and the right checked, which tells everybody at its end."""
     with transaction.atomic():
-        row: Project | None = Project.objects.select_for_update().filter(pk=project.pk, deleted_at=None).first()
+        rows = Project.objects.select_for_update(no_key=True)  # see projects.lock
+        row: Project | None = rows.filter(pk=project.pk, deleted_at=None).first()
         if row is None:
             raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
         access.require(actor, Capability.WRITE_PROJECTS, row.workspace_id)

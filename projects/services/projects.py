@@ -167,7 +167,7 @@ def set_favourite(*, actor: User, project: Project, favourite: bool) -> None:
 def mark_initializing(project: Project, job: Job) -> Project:
     """The project's own job begins; one that is asked again after it failed makes the project Initializing again."""
     with transaction.atomic():
-        row: Project = Project.objects.select_for_update().get(pk=project.pk)
+        row: Project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if row.state == State.FAILED and row.deleted_at is None and row.job_id == job.pk:
             _save(row, state=State.INITIALIZING, state_reason="")
     return row
@@ -176,7 +176,7 @@ def mark_initializing(project: Project, job: Job) -> Project:
 def mark_initialized(project: Project) -> None:
     """The queue is filled: the project is created. Nothing happens to one that was deleted or failed meanwhile."""
     with transaction.atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
+        row = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if row.state == State.INITIALIZING:
             _save(row, state=State.CREATED, state_reason="")
 
@@ -184,7 +184,7 @@ def mark_initialized(project: Project) -> None:
 def mark_started(project: Project) -> None:
     """A created project starts by itself, once."""
     with transaction.atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
+        row = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if row.state == State.CREATED:
             _save(row, state=State.RUNNING, started_at=timezone.now())
 
@@ -192,7 +192,7 @@ def mark_started(project: Project) -> None:
 def mark_failed(project: Project, reason: str) -> None:
     """The queue could not be filled; `reason` is a sentence for people."""
     with transaction.atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
+        row = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if row.state == State.INITIALIZING:
             _save(row, state=State.FAILED, state_reason=reason[:300])
 
@@ -201,8 +201,12 @@ def mark_failed(project: Project, reason: str) -> None:
 
 
 def lock(project: Project) -> Project:
-    """The project's row, locked. Raises NotFound once it is deleted."""
-    row: Project | None = Project.objects.select_for_update().filter(pk=project.pk, deleted_at=None).first()
+    """The project's row, locked. Raises NotFound once it is deleted.
+
+    A lock without the key lets rows that point to the project go on being written, as those of a page handed out are;
+    with the key such a writer, who holds counters, and we, who are about to want them, would wait for each other.
+    """
+    row: Project | None = Project.objects.select_for_update(no_key=True).filter(pk=project.pk, deleted_at=None).first()
     if row is None:
         raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
     return row

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import uuid
 from collections import Counter as Tally
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 
 from annotations.models import Annotation, Assignment, QueueEntry, Response
 from annotations.services import queue, submission
-from annotations.services.recounting import count
+from annotations.services.recounting import count, recount
 from projects.models import Project, User
-from projects.services import counters
+from projects.services import counters, projects
 from tests import factories
 from tests.annotations.labeling import answer_all, said
 
@@ -84,3 +87,52 @@ def test_fifty_labelers_at_once() -> None:
     assert not Assignment.objects.filter(state="live").exists()
     stored = {key: value for key, value in counters.read(project.pk).items() if value and key != "version"}
     assert stored == count(project)
+
+
+def in_background(call: Callable[[], Any]) -> threading.Thread:
+    """Runs `call` in a thread with a connection of its own."""
+
+    def run() -> None:
+        try:
+            call()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="only on PostgreSQL: SQLite has one writer at a time")
+def test_pages_are_handed_out_while_settings_of_the_project_are_being_saved() -> None:
+    people = factories.make_people()
+    project = factories.make_project(people.workspace, images=2)
+    with transaction.atomic():
+        projects.lock(project)
+        labeler = in_background(lambda: queue.next_task(actor=people.bob, project=project))
+        labeler.join(timeout=10)
+        assert not labeler.is_alive(), "a hand-out waits for the project's row"
+    assert Assignment.objects.filter(state="live").count() == 1
+
+
+def test_a_recount_while_somebody_submits_neither_loses_nor_doubles_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters.random, "randrange", lambda shards: 0)  # the rows that both want
+    people = factories.make_people()
+    project = factories.make_project(people.workspace, images=3)
+    task = queue.next_task(actor=people.bob, project=project).task
+    assert task is not None
+    answers = answer_all(task, said(project.label_classes.get(path="cat")))
+    is_stored = threading.Event()
+
+    def submit_slowly() -> None:
+        with transaction.atomic():
+            submission.submit_task(actor=people.bob, task=task, operation_id=uuid.uuid4(), answers=answers)
+            is_stored.set()
+            time.sleep(0.5)  # the recount has begun by now, and waits
+
+    labeler = in_background(submit_slowly)
+    assert is_stored.wait(timeout=10)
+    assert recount(project=project) == {}
+    labeler.join(timeout=10)
+    stored = {key: value for key, value in counters.read(project.pk).items() if value and key != "version"}
+    assert stored == count(project) and stored["labeled"] == 1

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pycocotools.coco import COCO
 
 from annotations.geometry import Box, Part, Polygon
@@ -120,6 +122,25 @@ def test_options_choose_what_is_written(people: factories.People, tmp_path: Path
     assert (one["labeler"], one["approver"]) == ("Bob", "Alice")
     late = as_coco(export(people, project, submitted_from="2999-01-01")[1], tmp_path)
     assert late.getImgIds() == []
+
+
+def test_naming_approvers_costs_the_same_however_many_objects_there_are(people: factories.People) -> None:
+    project = factories.make_project(people.workspace, images=7, task_type=TaskType.BOX)
+    cat = factories.label_class(project, "cat")
+
+    def queries_of_export() -> int:
+        entries = QueueEntry.objects.filter(project=project, status="labeled", approved=False)
+        ids = list(entries.values_list("pk", flat=True))
+        reviewing.approve(actor=people.alice, project=project, entry_ids=ids)
+        with CaptureQueriesContext(connection) as seen:
+            export(people, project, labeler_details=True)
+        return len(seen)
+
+    label_page(people.bob, project, cat, box=Box(4, 5, 20, 10))
+    one = queries_of_export()
+    for _ in range(6):
+        label_page(people.bob, project, cat, cat, cat, box=Box(4, 5, 20, 10))
+    assert queries_of_export() == one
 
 
 def test_an_unknown_format_or_option_is_refused(people: factories.People) -> None:

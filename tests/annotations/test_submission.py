@@ -195,6 +195,20 @@ def test_after_approval_or_rejection_the_labeler_can_no_longer_correct(people: f
     counts_are_right(project)
 
 
+def test_an_image_that_a_reviewer_removed_does_not_come_back_by_a_correction(people: factories.People) -> None:
+    project = factories.make_project(people.workspace, images=2)
+    task = open_page(people.bob, project)
+    submit(people.bob, task, answer_all(task, [], outcome="skipped"))
+    entry = task.assignments.get().entry
+    reviewing.remove_skipped(actor=people.alice, project=project, entry_ids=[entry.pk])
+    with pytest.raises(errors.Conflict, match="reviewer"):
+        submit(people.bob, task, answer_all(task, said(factories.label_class(project, "cat"))))
+    entry.refresh_from_db()
+    assert entry.status == QueueEntry.Status.REMOVED
+    assert Response.objects.count() == 1
+    counts_are_right(project)
+
+
 def test_nobody_answers_the_page_of_another(people: factories.People) -> None:
     project = factories.make_project(people.workspace)
     task = open_page(people.bob, project)
