@@ -52,7 +52,7 @@ class Person:
         self.page.fill("#id_email", self.email)
         self.page.fill("#id_password", PASSWORD)
         self.page.click("main button")
-        self.page.wait_for_url(f"{self.url}/")
+        self.page.wait_for_url(lambda url: "/sign-in/" not in url)
 
     def look(self, name: str, *, widths: tuple[int, ...] = WIDTHS) -> None:
         """Sees that the page does not scroll sideways at any width; keeps pictures where TESSERA_STORY_PICTURES asks.
