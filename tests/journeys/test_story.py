@@ -273,7 +273,16 @@ def test_dana_finishes_the_clothes_in_a_grid_of_four_by_arrow_keys(story: Story)
     while desk.task:
         desk.press(desk.key_of(kind_of(desk.item)))
         desk.submit()
-    assert desk.reason in {"empty", "waiting"}
+    # Bob's page of nine is still open: Dana is told that others hold the last images.
+    assert desk.reason == "waiting"
+    story.person("Dana").look("label-others-hold-the-rest")
+    bobs = story.desk("Bob", "Clothes")
+    assert bobs.open() and bobs.task
+    label_grid_by_keys(bobs, "Bob")
+    bobs.submit()
+    assert bobs.reason == "empty"
+    desk.next_after(lambda: page.click("[data-get-next]:visible"))
+    assert desk.reason == "empty"
     story.person("Dana").look("label-nothing-left")
 
 
@@ -319,9 +328,10 @@ def test_both_outline_nuclei_point_by_point(story: Story) -> None:
         desk.open()
     while any(desk.task for desk in desks):
         for desk in (one for one in desks if one.task):
-            outlines = story.nuclei[desk.item["path"]]
+            outlines = [apart(points, desk.scale()) for points in story.nuclei[desk.item["path"]]]
+            story.nuclei[desk.item["path"]] = outlines
             for points in outlines:
-                desk.polygon(apart(points, desk.scale()))
+                desk.polygon(points)
             assert len(desk.regions()) == len(outlines)
             if desk is desks[1]:
                 story.person("Dana").look("label-polygons", widths=(1440,))
@@ -329,9 +339,14 @@ def test_both_outline_nuclei_point_by_point(story: Story) -> None:
 
 
 def apart(points: list[truth.Point], scale: float) -> list[truth.Point]:
-    """Without the points so near to the first one that a click on them would close the polygon."""
-    (x, y), *rest = points
-    return [(x, y), *(one for one in rest if ((one[0] - x) ** 2 + (one[1] - y) ** 2) ** 0.5 * scale > 12)]
+    """Begins at the corner that stands most alone, without those so near to it that a click would close the polygon."""
+
+    def gap(one: truth.Point, other: truth.Point) -> float:
+        return float(((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5 * scale)
+
+    at = max(range(len(points)), key=lambda n: min(gap(points[n], one) for one in points if one != points[n]))
+    first, *rest = points[at:] + points[:at]
+    return [first, *(one for one in rest if gap(first, one) > 12)]
 
 
 # --- Review ----------------------------------------------------------------------------------------------------------
@@ -444,7 +459,7 @@ def test_the_exported_polygons_lie_where_they_were_drawn(story: Story, exported:
         for points in outlines:
             drawn = [truth.pairs(one["segmentation"][0]) for one in found[path]]
             best = max(truth.polygon_iou(one, points, *sizes[path]) for one in drawn)
-            assert best >= 0.9, f"{path}: IoU {best:.3f}"
+            assert best >= 0.95, f"{path}: IoU {best:.3f}"
     picture(story, "Nuclei", story.folder / "nuclei", coco)
 
 
