@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.exceptions import SuspiciousFileOperation
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -83,7 +84,10 @@ class StaticFromMemory:
     def _load(self, name: str) -> tuple[bytes, bytes | None, str, str] | None:
         if not settings.DEBUG and name in self.cache:
             return self.cache[name]
-        path = self._find(name)
+        try:
+            path = self._find(name)
+        except (OSError, ValueError, SuspiciousFileOperation):  # no name that a file could have, or one elsewhere
+            return None
         if path is None:
             return None
         body = path.read_bytes()

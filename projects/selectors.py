@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from projects.models import (
     Counter,
     Favourite,
     Invitation,
+    Item,
     LabelClass,
     Membership,
     Project,
@@ -104,6 +106,19 @@ def with_progress(projects: Iterable[Project]) -> list[ProjectRow]:
             )
         )
     return rows
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def visible_item(user: User | AnonymousUser, item_id: int) -> Item | None:
+    """A file of a dataset that the user may look into, or of a project that the user sees; None for any other."""
+    rows = Item.objects.visible_to(user).filter(pk=item_id, dataset_version__dataset__deleted_at=None)
+    item: Item | None = rows.select_related("dataset_version__dataset__datastore").first()
+    if item is None or access.may(user, Capability.PREVIEW_DATASETS, item.dataset_version.dataset.workspace_id):
+        return item
+    labeled_in = Project.objects.visible_to(user).filter(dataset_version_id=item.dataset_version_id)
+    return item if labeled_in.exists() else None
 
 
 # --- Label classes ---------------------------------------------------------------------------------------------------

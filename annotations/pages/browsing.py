@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -79,7 +79,9 @@ class Browse:
             found = datetime.fromisoformat(when) if when else None
             if bool(found) != self.by_time or not pk.isdecimal() or len(pk) > 18 or (found and not found.tzinfo):
                 raise ValueError(cursor)
-        except ValueError:
+            if found:
+                found.astimezone(UTC)  # as databases keep it: there is no such form at the ends of the calendar
+        except (ValueError, OverflowError):
             raise errors.Invalid(
                 _("This place in the list does not exist."), way_out=_("Go to the first page.")
             ) from None

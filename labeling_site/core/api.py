@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -78,6 +79,9 @@ def as_app_error(exc: Exception) -> errors.AppError | None:
     if isinstance(exc, exceptions.Throttled):
         wait = int(getattr(exc, "wait", None) or 60)
         return errors.TooMany(_("Too many requests."), way_out=_("Try again in %d seconds.") % wait, retry_after=wait)
+    if isinstance(exc, RequestDataTooBig):
+        limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) // 2**20
+        return errors.TooLarge(_("A request may have %d MB at most.") % limit, way_out=_("Send it in parts."))
     if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
         return errors.Forbidden(str(exc) or _("You may not do this."))
     if isinstance(exc, exceptions.APIException):

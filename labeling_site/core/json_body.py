@@ -21,8 +21,12 @@ class JsonBody(JSONParser):
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         body = stream.read()
-        found = super().parse(io.BytesIO(body), media_type, parser_context)
-        if _SUSPECT.search(body) and _has_refused(found):
+        try:
+            found = super().parse(io.BytesIO(body), media_type, parser_context)
+            is_refused = bool(_SUSPECT.search(body)) and _has_refused(found)
+        except RecursionError:
+            raise errors.Invalid(_("The JSON of this request is nested too deeply.")) from None
+        if is_refused:
             raise errors.Invalid(_("The text of this request holds characters that cannot be kept."))
         return found
 

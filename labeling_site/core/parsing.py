@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -27,11 +27,14 @@ def moment(data: Mapping[str, Any], name: str) -> datetime | None:
         found = value if isinstance(value, datetime) else parse_datetime(str(value))
         if found is None and (day := parse_date(str(value))):
             found = datetime(day.year, day.month, day.day)
-    except ValueError:
+        if found is not None:
+            found = found if timezone.is_aware(found) else timezone.make_aware(found)
+            found.astimezone(UTC)  # as databases keep it: the first and last hours of the calendar have no such form
+    except (ValueError, OverflowError):
         found = None
     if found is None:
         raise errors.Invalid(_("%s is not a date and time such as 2026-11-21T10:00:00Z.") % name, fields={name: ["?"]})
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
+    return found
 
 
 def whole(data: Mapping[str, Any], name: str) -> int | None:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from rest_framework.exceptions import AuthenticationFailed
 
 from labeling_site.core import errors
+from projects import selectors
 from projects.api.authentication import ApiKeyAuthentication
 from projects.models import Item
 from projects.services import renditions
@@ -62,8 +63,7 @@ def _viewer(request: HttpRequest) -> Any:
 @require_safe
 def item_image(request: HttpRequest, item_id: int) -> HttpResponse:
     """A re-encoded JPEG or PNG of an item that this person may see: ?max_side=2048&frame=0&window=40,400&v=…"""
-    items = Item.objects.visible_to(_viewer(request)).select_related("dataset_version__dataset__datastore")
-    item = items.filter(pk=item_id).first()
+    item = selectors.visible_item(_viewer(request), item_id)
     if item is None:
         raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
     asked: dict[str, Any] = {

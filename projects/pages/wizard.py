@@ -67,9 +67,9 @@ def new_project(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 def _sent_for(request: HttpRequest, current: Workspace) -> Workspace:
     """The workspace the form was opened in, even if another tab has switched to another one since."""
     sent = request.POST.get("workspace", "")
-    if not sent.isdecimal() or int(sent) == current.pk:
+    if not sent.isdecimal() or row_id(sent) == current.pk:
         return current
-    workspace: Workspace = get_object_or_404(Workspace.objects.visible_to(request.user), pk=int(sent))
+    workspace: Workspace = get_object_or_404(Workspace.objects.visible_to(request.user), pk=row_id(sent))
     enter(request, workspace)
     access.require(request.user, Capability.WRITE_PROJECTS, workspace)
     return workspace

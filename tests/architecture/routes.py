@@ -378,7 +378,8 @@ expect("dataset-panel", get=Rule(C.PREVIEW_DATASETS))
 expect("dataset-upload-counts", get=Rule(C.WRITE_DATASETS))
 expect("dataset-scan", post=Rule(C.WRITE_DATASETS, ok=302))
 expect("dataset-delete", post=Rule(C.WRITE_DATASETS, ok=302))
-expect("item-image", get=Rule(anonymous=404))
+# No project labels this item; where one does, everybody in the workspace sees it (tests/projects/test_renditions.py).
+expect("item-image", get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404))
 
 # Pages: projects
 expect("projects", get=Rule(C.READ_PROJECTS, is_open=True))

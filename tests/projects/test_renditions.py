@@ -19,7 +19,7 @@ from projects import media
 from projects.access import Capability
 from projects.models import Item
 from projects.pages.media import item_image_url
-from projects.services import api_keys, renditions
+from projects.services import api_keys, datasets, projects, renditions
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,7 @@ def opened(content: bytes) -> Image.Image:
 
 def test_a_member_sees_the_image_upright_and_bare(people: factories.People) -> None:
     item = item_of(people, "trip/a.jpg", turned_photo())
+    factories.make_project(people.workspace, dataset=item.dataset_version.dataset)
     answer = signed_in(people.bob).get(item_image_url(item))
     assert answer.status_code == 200
     image = opened(answer.content)
@@ -96,16 +97,38 @@ def test_nobody_else_sees_it(people: factories.People) -> None:
     assert signed_in(people.alice).post(item_image_url(item)).status_code == 405
 
 
+def test_a_labeler_sees_images_of_projects_and_of_no_other_dataset(people: factories.People) -> None:
+    dataset = factories.make_dataset_with_images(people.workspace, 1)
+    item = Item.objects.get(dataset_version__dataset=dataset)
+    _key, secret = api_keys.create_api_key(
+        actor=people.alice, workspace=people.workspace, name="labels", capabilities=[Capability.LABEL]
+    )
+
+    def answers() -> list[int]:
+        address = f"/items/{item.pk}/image/"
+        found = [signed_in(person).get(address) for person in (people.alice, people.bob)]
+        found.append(Client().get(address, headers={"Authorization": f"Bearer {secret}"}))
+        return [answer.status_code for answer in found]
+
+    assert answers() == [200, 404, 404]
+    project = factories.make_project(people.workspace, dataset=dataset)
+    assert answers() == [200, 200, 200]
+    projects.delete_project(actor=people.alice, project=project)
+    assert answers() == [200, 404, 404]
+    datasets.delete_dataset(actor=people.alice, dataset=dataset)
+    assert answers() == [404, 404, 404]
+
+
 def test_an_api_key_sees_what_its_workspace_holds(people: factories.People) -> None:
     item = item_of(people, "a.jpg", turned_photo(90, 60))
     _key, secret = api_keys.create_api_key(
-        actor=people.alice, workspace=people.workspace, name="k", capabilities=[Capability.READ_WORKSPACE]
+        actor=people.alice, workspace=people.workspace, name="k", capabilities=[Capability.PREVIEW_DATASETS]
     )
     url = item_image_url(item)
     assert Client(headers={"Authorization": f"Bearer {secret}"}).get(url).status_code == 200
     other = factories.make_workspace(people.alice, name="Other")
     _key, secret = api_keys.create_api_key(
-        actor=people.alice, workspace=other, name="k", capabilities=[Capability.READ_WORKSPACE]
+        actor=people.alice, workspace=other, name="k", capabilities=[Capability.PREVIEW_DATASETS]
     )
     assert Client(headers={"Authorization": f"Bearer {secret}"}).get(url).status_code == 404
     assert Client(headers={"Authorization": "Bearer tsk_wrong"}).get(url).status_code in {400, 401}
