@@ -468,6 +468,7 @@ def test_skip_previous_next_resume_and_correct(bob: Person, desk: Any) -> None:
     page.click("#tool-info")
     assert second in page.inner_text("#info-list")
     page.keyboard.press("Escape")
+    page.wait_for_selector("#info-dialog:not([open])", state="attached")
     at.press("1")
     at.submit()
 
@@ -485,7 +486,7 @@ def test_instructions_and_shortcuts_open_and_close_by_key(desk: Any) -> None:
     shown = page.inner_text("#shortcuts-dialog")
     assert "Select all images" in shown and "Draw a box" not in shown
     at.press("Escape")
-    assert page.locator("#shortcuts-dialog").is_hidden()
+    page.wait_for_selector("#shortcuts-dialog:not([open])", state="attached")
 
 
 def test_the_end_of_the_queue_leads_home(bob: Person, desk: Any) -> None:
