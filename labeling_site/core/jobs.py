@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling_site.core import errors, events
-from labeling_site.core.models import Job, Lock
+from labeling_site.core.models import IdempotencyRecord, Job, Lock
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ HEARTBEAT_SECONDS = 3
 STALE_SECONDS = 15  # a running job without heartbeat for this long has lost its worker
 RESEND_SECONDS = 30
 MAX_ATTEMPTS = 5
+FORGET_TOGETHER = 500
 
 
 class Cancelled(Exception):
@@ -319,6 +320,17 @@ def sweep() -> int:
         send(job)
         sent += 1
     return sent
+
+
+@periodic("core.forget_replies", 3600)
+def forget_replies() -> int:
+    """Deletes replies that were remembered for repeated requests a day ago or longer; returns how many."""
+    old = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - timedelta(days=1))
+    gone = 0
+    # In small portions: on SQLite nobody else writes meanwhile.
+    while chunk := list(old.values_list("pk", flat=True)[:FORGET_TOGETHER]):
+        gone += IdempotencyRecord.objects.filter(pk__in=chunk).delete()[0]
+    return gone
 
 
 def tick() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
@@ -94,9 +94,13 @@ def preview(*, actor: User, datastore: Datastore, path: str) -> Preview:
     end = time.monotonic() + PREVIEW_SECONDS
     kinds: Counter[str] = Counter()
     first: list[str] = []
-    for facts in datastores.iterate_files(datastore, path):
+    glob = folders.parse_glob(path)
+    # Every file is brought here, also those that do not match: looking for one that does could take minutes.
+    for facts in folders.walk(datastores.root_of(datastore), replace(glob, pattern=None)):
         if time.monotonic() > end:
             return Preview(kinds.total(), True, dict(kinds.most_common(20)), first)
+        if not glob.matches(facts.order):
+            continue
         kinds[extension(facts.path)] += 1
         if len(first) < PREVIEW_PATHS:
             first.append(folders.readable(facts.path))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.test import Client
+from django.utils import timezone
 
+from labeling_site.core import jobs
+from labeling_site.core.models import IdempotencyRecord
 from labeling_site.static_files import StaticFromMemory
 from tests import factories
 
@@ -74,3 +78,12 @@ def test_a_static_file_that_cannot_be_is_not_found(name: str) -> None:
     scope = {"type": "http", "method": "GET", "path": f"/static/{name}", "headers": []}
     asyncio.run(StaticFromMemory(nothing)(scope, nothing, send))
     assert (said[0]["status"], said[1]["body"]) == (404, b"")
+
+
+@pytest.mark.django_db
+def test_replies_to_repeated_requests_are_kept_a_day_and_no_longer(people: factories.People) -> None:
+    for key, hours in (("old", 25), ("young", 23)):
+        row = IdempotencyRecord.objects.create(user_id=people.alice.pk, key=key, fingerprint="-")
+        IdempotencyRecord.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(hours=hours))
+    jobs.tick()
+    assert [row.key for row in IdempotencyRecord.objects.all()] == ["young"]

@@ -193,6 +193,21 @@ def test_a_preview_counts_by_kind(people: factories.People, root: Path) -> None:
         datasets.preview(actor=people.bob, datastore=datastore, path="")
 
 
+def test_a_preview_that_matches_nothing_ends_in_time_too(
+    people: factories.People, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.alice.is_superuser = True
+    datastore = datastores.create_local_datastore(
+        actor=people.alice, workspace=people.workspace, name="Disk", root=str(root)
+    )
+    (root / "many").mkdir()
+    (root / "many" / "a.png").write_bytes(b"x")
+    asked = {"actor": people.alice, "datastore": datastore, "path": "many/**/*.nothing"}
+    assert datasets.preview(**asked) == datasets.Preview(0, False, {}, [])
+    monkeypatch.setattr(datasets, "PREVIEW_SECONDS", -1.0)
+    assert datasets.preview(**asked) == datasets.Preview(0, True, {}, [])
+
+
 def test_browsing_shows_one_folder(people: factories.People, root: Path) -> None:
     people.alice.is_superuser = True
     datastore = datastores.create_local_datastore(
