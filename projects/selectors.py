@@ -15,6 +15,7 @@ from projects.access import Capability
 from projects.models import (
     ApiKey,
     Counter,
+    DatasetVersion,
     Favourite,
     Invitation,
     Item,
@@ -119,6 +120,15 @@ def visible_item(user: User | AnonymousUser, item_id: int) -> Item | None:
         return item
     labeled_in = Project.objects.visible_to(user).filter(dataset_version_id=item.dataset_version_id)
     return item if labeled_in.exists() else None
+
+
+def refused_items(version: DatasetVersion) -> QuerySet[Item]:
+    """Files of a version that cannot be labeled, as they were read: in the order of their paths.
+
+    Asked for in the words of the index, so that a few among half a million are found, and counted, at once.
+    """
+    cannot = [state for state in Item.State if state != Item.State.OK]
+    return Item.objects.filter(dataset_version=version, state__in=cannot).order_by("state", "pk")
 
 
 # --- Label classes ---------------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from annotations.pages.classes import rows_of
 from annotations.pages.common import head, in_project
 from labeling_site.core import errors
-from projects import access
+from projects import access, selectors
 from projects.access import Capability
-from projects.models import Item, Membership, Project
+from projects.models import Membership, Project
 from projects.pages.common import refuse
 from projects.services import projects as project_services
 
@@ -168,7 +168,7 @@ def _saved(request: HttpRequest, project: Project, section: str, form: forms.For
 
 def _data(request: HttpRequest, project: Project) -> dict[str, Any]:
     version = project.dataset_version
-    refused = Item.objects.filter(dataset_version=version).exclude(state=Item.State.OK).order_by("path")
+    refused = selectors.refused_items(version)
     return {
         "dataset_version": version,
         "dataset": version.dataset,

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling_site.core import errors
-from projects import access, media
+from projects import access, media, selectors
 from projects.access import Capability
 from projects.models import Dataset, DatasetVersion, Datastore, Item, Upload, User, Workspace
 from projects.pages.common import enter, in_workspace, refuse
@@ -129,8 +129,7 @@ def _panel(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
         items = Item.objects.filter(dataset_version=shown)
         good = items.filter(state=Item.State.OK).order_by("pk")[:THUMBNAILS]
         thumbnails = [{"item": item, "url": item_image_url(item, max_side=256)} for item in good]
-        bad = items.exclude(state=Item.State.OK).order_by("pk")
-        refused = Paginator(bad, REFUSED_PER_PAGE).get_page(request.GET.get("refused"))
+        refused = Paginator(selectors.refused_items(shown), REFUSED_PER_PAGE).get_page(request.GET.get("refused"))
     reading = {DatasetVersion.State.PENDING, DatasetVersion.State.SCANNING}
     return {
         "dataset": dataset,

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from labeling_site.core.models import Job
+from projects import selectors
 from projects.models import Dataset, DatasetVersion, Datastore, Item, User
 from projects.services import datastores
 from tests.factories import (
@@ -139,6 +141,13 @@ def test_the_page_shows_thumbnails_and_why_files_were_refused() -> None:
     refused = Item.objects.get(path="broken.png")
     assert refused.reason and refused.reason in text.replace("&#x27;", "'").replace("&quot;", '"')
     assert "<b>odd</b>" not in text and "&lt;b&gt;odd&lt;/b&gt;.png" in text
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only on SQLite: others choose a plan by what tables hold")
+def test_a_few_refused_files_among_many_are_found_by_the_index() -> None:
+    version = make_dataset_with_images(make_people().workspace, 1).versions.get()
+    plan = selectors.refused_items(version)[:50].explain()
+    assert "item_version_state" in plan and "state=?" in plan and "TEMP B-TREE" not in plan
 
 
 def test_refused_files_come_in_pages_of_fifty() -> None:
