@@ -22,7 +22,7 @@ from tests.journeys import truth
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import PASSWORD, Person, pause_polling
 from tests.support import running
-from tests.support.running import Site, wait_until
+from tests.support.running import Site
 
 pytestmark = [pytest.mark.browser]
 
@@ -293,6 +293,18 @@ def draw_boxes(desk: LabelPage, wanted: dict[str, list[tuple[str, truth.Box]]]) 
     assert len(desk.regions()) == len(wanted[desk.item["path"]])
 
 
+def look_through_another_window(desk: LabelPage) -> None:
+    """W and a drag change level and window of a scan; W again gives the drawing tool back."""
+    value = desk.page.locator("#window-value")
+    before = value.inner_text()
+    desk.press("w")
+    desk.drag((40, 40), (90, 70))
+    running.wait_until(lambda: value.inner_text() not in {"", before}, seconds=5, what="another window")
+    assert desk.regions() == [], "nothing is drawn meanwhile"
+    desk.page.click("#window-reset")
+    desk.press("w")
+
+
 def test_bob_and_dana_draw_boxes_at_the_same_time_while_the_dashboard_moves_by_itself(story: Story) -> None:
     alice = story.person("Alice")
     board = alice.go(f"/projects/{story.projects['Cards']}/")
@@ -309,6 +321,8 @@ def test_bob_and_dana_draw_boxes_at_the_same_time_while_the_dashboard_moves_by_i
         for desk in (one for one in desks if one.task):
             assert desk.item["path"] not in seen, "an image was handed out twice"
             seen.add(desk.item["path"])
+            if desk.item["is_dicom"]:
+                look_through_another_window(desk)
             draw_boxes(desk, story.cards)
             if "turned/" in desk.item["path"] and desk is desks[0]:
                 story.person("Bob").look("label-boxes", widths=(1440,))
@@ -347,6 +361,20 @@ def apart(points: list[truth.Point], scale: float) -> list[truth.Point]:
     at = max(range(len(points)), key=lambda n: min(gap(points[n], one) for one in points if one != points[n]))
     first, *rest = points[at:] + points[:at]
     return [first, *(one for one in rest if gap(first, one) > 12)]
+
+
+def test_alice_pauses_a_project_which_tells_its_labelers_so_until_she_starts_it_again(story: Story) -> None:
+    alice = story.person("Alice")
+    page = alice.go(f"/projects/{story.projects['Nuclei']}/")
+    page.click(".project-commands button[value=pause]")
+    page.wait_for_selector(".pill[data-state=paused]")
+    desk = story.desk("Bob", "Nuclei")
+    assert desk.open() is None and desk.reason == "paused"
+    story.person("Bob").look("label-paused")
+    page.click(".project-commands button[value=start]")
+    page.wait_for_selector(".pill[data-state=running]")
+    desk.next_after(lambda: desk.page.click("[data-get-next]:visible"))
+    assert desk.reason == "empty"
 
 
 # --- Review ----------------------------------------------------------------------------------------------------------
@@ -500,4 +528,4 @@ def test_every_page_that_the_story_left_out_is_quiet_too(story: Story) -> None:
     for name, path in pages.items():
         alice.go(path)
         alice.look(name)
-    wait_until(lambda: story.person("Bob").get("me/")["name"] == "Bob", seconds=5, what="Bob's own account")
+    assert story.person("Bob").get("me/")["name"] == "Bob"
