@@ -49,7 +49,9 @@ def test_a_job_that_cannot_be_ended_keeps_no_other_from_being_sent_again(kinds: 
 
 
 @pytest.mark.django_db(transaction=True)  # a job that breaks down gives its connection back
-@pytest.mark.parametrize(("said", "kept"), [("a\0b", "a\\x00b"), ("photo\udcff.png", "photo\\udcff.png")])
+@pytest.mark.parametrize(
+    ("said", "kept"), [("a\0b", "a\\x00b"), ("photo\udcff.png", "photo\\udcff.png")], ids=["nul", "surrogate"]
+)
 def test_an_error_that_no_database_can_keep_still_ends_the_job(
     kinds: dict[str, jobs.Kind], said: str, kept: str
 ) -> None:
