@@ -74,6 +74,7 @@ def bob(bobs: Person) -> Iterator[Person]:
     bobs.page.on("request", keep)
     yield bobs
     bobs.page.remove_listener("request", keep)
+    bobs.page.unroute_all()
     heard, bobs.complaints[:] = list(bobs.complaints), []
     assert heard == []
 
@@ -192,8 +193,7 @@ def test_esc_cancels_what_is_being_drawn_and_a_slip_of_the_hand_draws_nothing(de
     assert at.regions() == ["50 × 50 at 350, 250"], "a box ends where the image ends"
     at.press("Escape")
     assert at.page.locator(".object-pick[aria-pressed=true]").count() == 0
-    at.press("Enter")
-    at.page.wait_for_selector("#label-page[data-state=work]")
+    at.submit()
 
 
 def test_regions_are_deleted_by_their_buttons_and_all_at_once_after_a_question(desk: Any) -> None:
@@ -508,8 +508,10 @@ def test_without_a_network_the_work_stays_and_is_sent_once_when_it_is_back(bob: 
     page = at.page
     at.press("1", "r")
     at.drag((50, 50), (150, 130))
+    assert at.regions() == ["100 × 80 at 50, 50"]
     page.route("**/submit/", lambda route: route.abort())
-    at.press("Enter")
+    with page.expect_event("requestfailed"):
+        at.press("Enter")
     page.wait_for_selector("#notice:not([hidden])")
     assert "The site cannot be reached" in page.inner_text("#notice-text")
     assert at.regions() == ["100 × 80 at 50, 50"]
