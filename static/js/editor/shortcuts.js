@@ -119,7 +119,9 @@ export class Shortcuts {
     const key = keyOf(event);
     if (key === null) return;
     // Enter and space press the button that has the focus, but Enter on an image submits; arrows move sliders and radios.
-    const onControl = event.target.closest?.("button, a, summary, input");
+    // A dialog that has just closed may still hold the focus until the next frame: its buttons are no controls any more.
+    const isGone = event.target.closest?.("dialog:not([open])");
+    const onControl = isGone ? null : event.target.closest?.("button, a, summary, input");
     if (onControl && (key === " " || (key === "enter" && !("enterSubmits" in onControl.dataset)))) return;
     if (key.includes("arrow") && event.target.closest?.("input, summary")) return;
     if (this.#start(key, event)) event.preventDefault();
