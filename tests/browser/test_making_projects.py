@@ -83,7 +83,7 @@ def test_a_project_from_an_upload_survives_a_reload(live_site: Site, alice: Any,
     alice.set_input_files("#upload-files", images)
     wait_until(lambda: counts(alice)["stored"] == 12, seconds=30, what="the upload")
     assert counts(alice)["refused"] == 1
-    assert "notes.txt" in alice.inner_text(".upload-list")
+    wait_until(lambda: "notes.txt" in alice.inner_text(".upload-list"), seconds=10, what="the refused file's row")
     alice.click("[data-next]")
     alice.click("[data-next]")
     alice.locator("[data-tree] input[type=text]").fill("Gull")
