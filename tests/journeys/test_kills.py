@@ -14,36 +14,11 @@ import pytest
 from PIL import Image
 
 from tests.support import running
-from tests.support.client import Client, make_clients
+from tests.support.client import LABEL_EVERYTHING, Client, make_clients
 from tests.support.running import Site, wait_until
 
 FILES = 4000
 LABELED = 20_000
-
-MAKE_LABELED = """
-from annotations.models import Annotation, QueueEntry, Response
-from annotations.services.recounting import recount
-from projects.models import Item, LabelClass, Project
-from tests import factories
-from projects.models import Workspace
-workspace = Workspace.objects.first()
-project = factories.make_project(workspace, task_type="object_detection", images={count}, name="labeled")
-alice = factories.owner_of(workspace)
-cat = LabelClass.objects.get(project=project, path="cat")
-entries = list(QueueEntry.objects.filter(project=project))
-for at in range(0, len(entries), 1000):
-    part = entries[at:at + 1000]
-    made = Response.objects.bulk_create(Response(entry=one, author=alice) for one in part)
-    Annotation.objects.bulk_create(
-        Annotation(response=one, label_class=cat, position=n, x=n, y=1, width=9, height=9)
-        for one in made for n in range(5)
-    )
-    for entry, response in zip(part, made):
-        entry.final_response, entry.status, entry.open_slots = response, "labeled", 0
-    QueueEntry.objects.bulk_update(part, ["final_response", "status", "open_slots"])
-recount(project=project)
-print("project", project.pk)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +91,7 @@ def test_the_worker_is_killed_while_it_reads_files(site: Site, tmp_path: Path) -
 
 def test_the_worker_is_killed_while_it_writes_an_export(site: Site) -> None:
     alice = make_clients(site)[0]
-    code = MAKE_LABELED.format(count=LABELED)
+    code = LABEL_EVERYTHING.format(items=LABELED)
     project = int(site.manage("shell", "-v0", "-c", code).split()[-1])
     pk = alice.post(f"projects/{project}/exports/", {"format": "coco"})["id"]
 

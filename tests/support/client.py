@@ -32,6 +32,30 @@ for number in range({labelers}):
     print("key", secret)
 """
 
+# A project of boxes in which every item is labeled, five objects each; written directly, since labeling is not the point.
+LABEL_EVERYTHING = """
+from annotations.models import Annotation, QueueEntry, Response
+from annotations.services.recounting import recount
+from projects.models import LabelClass, Project, Workspace
+from tests import factories
+project = factories.make_project(Workspace.objects.first(), task_type="object_detection", images={items}, name="boxes")
+alice = factories.owner_of(project.workspace)
+cat = LabelClass.objects.get(project=project, path="cat")
+entries = list(QueueEntry.objects.filter(project=project))
+for at in range(0, len(entries), 1000):
+    part = entries[at:at + 1000]
+    made = Response.objects.bulk_create(Response(entry=one, author=alice) for one in part)
+    Annotation.objects.bulk_create(
+        Annotation(response=one, label_class=cat, position=n, x=n, y=1, width=9, height=9)
+        for one in made for n in range(5)
+    )
+    for entry, response in zip(part, made):
+        entry.final_response, entry.status, entry.open_slots = response, "labeled", 0
+    QueueEntry.objects.bulk_update(part, ["final_response", "status", "open_slots"])
+recount(project=project)
+print("project", project.pk)
+"""
+
 
 class Refused(Exception):
     """The API said no; `problem` is what it said."""
