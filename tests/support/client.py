@@ -32,7 +32,7 @@ for number in range({labelers}):
     print("key", secret)
 """
 
-# A project of boxes in which every item is labeled, five objects each; written directly, since labeling is not the point.
+# A project of boxes, five on each item, all labeled; written directly, since labeling is not the point here.
 LABEL_EVERYTHING = """
 from annotations.models import Annotation, QueueEntry, Response
 from annotations.services.recounting import recount
