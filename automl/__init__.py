@@ -1,1 +1,1 @@
-"""What machines learn from annotations and hand back. Its rooms are drawn in ARCHITECTURE.md; nothing lives here yet."""
+"""What machines learn from annotations and hand back. Its rooms are drawn in ARCHITECTURE.md; nothing lives here."""
