@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connections
 from pytest_django.plugin import blocking_manager_key
 
@@ -37,27 +39,21 @@ def _commits(item: pytest.Item) -> bool:
     return asked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has the rows that migrations made kept aside, for the sake of tests that commit."""
-    for item in items:
-        if _commits(item):
-            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """A test that commits empties every table when it ends: the rows that migrations made come back at once.
+    """A test that commits empties every table when it ends: the rows that a migration made come back at once.
 
-    Django brings them back for the next test that commits only, which is too late for any other in between.
+    The migration itself makes them again. Django's own way (serialized_rollback) keeps them on the connection object,
+    which is another one while a browser's event loop runs in this thread.
     """
     yield
     if nextitem is None or not _commits(item):
         return  # after the last test the test database itself is gone
     with item.config.stash[blocking_manager_key].unblock():
-        for connection in connections.all():
-            if contents := getattr(connection, "_test_serialized_contents", None):  # none where no test used it yet
-                connection.creation.deserialize_db_from_string(contents)
-                connection.close()
+        roles = importlib.import_module("projects.migrations.0002_built_in_roles")
+        if not apps.get_model("projects", "Role").objects.exists():
+            roles.make_roles(apps, None)
+        connections.close_all()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from labeling_site.core import jobs
 from labeling_site.core.models import IdempotencyRecord
 from labeling_site.static_files import StaticFromMemory
 from tests import factories
+from tests.support.running import run_async
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_static_file_that_cannot_be_is_not_found(name: str) -> None:
         raise AssertionError("only static files are asked for here")
 
     scope = {"type": "http", "method": "GET", "path": f"/static/{name}", "headers": []}
-    asyncio.run(StaticFromMemory(nothing)(scope, nothing, send))
+    run_async(StaticFromMemory(nothing)(scope, nothing, send))
     assert (said[0]["status"], said[1]["body"]) == (404, b"")
 
 

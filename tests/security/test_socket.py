@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from django.test import Client
 
 from projects.models import User
 from tests import factories
+from tests.support.running import run_async
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -72,7 +72,7 @@ def talk(
         await socket.leave()
         return found
 
-    return asyncio.run(run())
+    return run_async(run())
 
 
 def subscribe(*topics: Any) -> Callable[[Socket], Awaitable[Any]]:
