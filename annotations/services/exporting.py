@@ -185,7 +185,7 @@ def write_export(claim: Claim) -> dict[str, Any]:
                 annotation_count=counts.annotations,
                 report=losses,
             )
-    except BaseException:
+    except BaseException:  # whatever ended it, a cancelled or lost job included, leaves no file behind
         _discard(stored)
         raise
     return {"items": reader.item_count, "annotations": counts.annotations, "size": size}
