@@ -52,6 +52,7 @@ class DraftAdmin(ReadMostlyAdmin):
 @admin.register(models.Operation)
 class OperationAdmin(ReadMostlyAdmin):
     list_display = ["operation_id", "assignment", "revision", "applied_at"]
+    list_filter = ["applied_at"]
     list_select_related = ["assignment__entry__item", "assignment__entry__project", "assignment__labeler"]
     search_fields = ["assignment__labeler__email", "assignment__entry__item__path"]
 

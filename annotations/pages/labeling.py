@@ -35,7 +35,7 @@ def label(request: HttpRequest, project: Project) -> HttpResponse:
             "instructions_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "can_label": True,
         },
-        "user": {"id": request.user.pk},
+        "user": {"id": request.user.pk, "email": request.user.email},
         "urls": {
             "tasks": reverse("api-project-task-list", args=[project.pk]),
             "task": reverse("api-task-detail", args=[0]).replace("/0/", "/{id}/"),

@@ -26,7 +26,6 @@ export class Ring {
     Object.assign(this, { fetchNext, load, giveBack, budget, now });
     this.pages = [];
     this.filling = null;
-    this.isOpen = true;
     this.speed = { ...FIRST_GUESS };
     this.bytes = 1;
     this.lastTake = null;
@@ -52,25 +51,29 @@ export class Ring {
     this.speed[what] += WEIGHT * (Math.min(seconds, 60) - this.speed[what]);
   }
 
-  /** Takes pages ahead until there are enough; one request at a time. */
+  /** Takes pages ahead until there are enough: one request at a time, and the pictures of two pages. */
   fill() {
     this.filling ??= this.#fill().finally(() => (this.filling = null));
     return this.filling;
   }
 
   async #fill() {
-    while (this.isOpen && this.pages.length < this.target) {
+    let loading = null;
+    while (this.pages.length < this.target) {
       const began = this.now();
       const page = await this.fetchNext();
-      if (!page) return;
-      if (!this.isOpen) {
-        this.giveBack(page);
-        return;
-      }
+      if (!page) break;
       this.pages.push(page);
-      this.bytes = Math.max(await this.load(page), 1);
-      this.#learn("refill", (this.now() - began) / 1000);
+      const before = loading;
+      loading = this.#load(page, began);
+      await before;
     }
+    await loading;
+  }
+
+  async #load(page, began) {
+    this.bytes = Math.max(await this.load(page), 1);
+    this.#learn("refill", (this.now() - began) / 1000);
   }
 
   /** Gives back all pages taken ahead, as when others have nothing to do. */

@@ -19,6 +19,7 @@ export function keepSafe({ sync, session, queue, context }) {
   const signIn = new SignIn({
     url: byId("label-page").dataset.signIn,
     userId: context.user?.id,
+    email: context.user?.email,
     meUrl: context.urls.me,
     refreshToken: () => queue.refreshToken(),
     onDone: async () => {

@@ -155,7 +155,7 @@ export class Session {
     this.refresh();
     const items = new Map(this.assignments.map((one) => [one.id, one]));
     const entries = byAssignment(detail).map(({ assignment, changes }) => ({
-      ...this.#entry("edit"), assignment, item: items.get(assignment).item.id, base: this.bases.get(assignment) ?? 0, changes,
+      ...this.#entry("edit"), assignment, item: items.get(assignment).item.id, names: [items.get(assignment).item.name], base: this.bases.get(assignment) ?? 0, changes,
     }));
     this.sync.add(entries);
   }

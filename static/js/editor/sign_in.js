@@ -4,8 +4,8 @@ import { byId, say } from "./dom.js";
 
 export class SignIn {
   /** `onDone()` is called when the same person is signed in again; somebody else makes the page load anew. */
-  constructor({ url, userId, meUrl, refreshToken, onDone }) {
-    Object.assign(this, { url, userId, meUrl, refreshToken, onDone });
+  constructor({ url, userId, email, meUrl, refreshToken, onDone }) {
+    Object.assign(this, { url, userId, email, meUrl, refreshToken, onDone });
     this.dialog = byId("sign-in-dialog");
     this.body = byId("sign-in-body");
     this.body.addEventListener("submit", (event) => {
@@ -38,8 +38,10 @@ export class SignIn {
     const form = page.querySelector('form[method="post"]');
     if (!form) throw new Error("The site's sign-in has no form.");
     this.body.replaceChildren(document.adoptNode(form));
+    const email = form.querySelector("input[type=email]");
+    if (email && !email.value) email.value = this.email ?? "";
     if (!this.dialog.open) this.dialog.showModal();
-    this.body.querySelector("[aria-invalid=true], input[type=email], input[type=password]")?.focus();
+    form.querySelector(email?.value ? "input[type=password]" : "input[type=email]")?.focus();
   }
 
   async #send(form) {
