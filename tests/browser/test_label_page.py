@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import Person
-from tests.support.running import Site
+from tests.support.running import Site, be_ready_to_intercept
 
 pytestmark = [pytest.mark.browser]
 
@@ -58,6 +58,7 @@ def projects(live_site: Site) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def bobs(live_site: Site, projects: dict[str, int], browser: Any) -> Iterator[Person]:
     person = Person(browser, live_site.url, "Bob")
+    be_ready_to_intercept(person.context)
     person.sign_in()
     yield person
     person.context.close()
