@@ -243,7 +243,8 @@ def test_instructions_keep_their_looks_and_nothing_that_runs(live_site: Site, al
     alice.evaluate(
         """() => {
           const data = new DataTransfer();
-          data.setData("text/html", "<style>p{color:red}</style><p onclick='x()' style=color:red>Pasted a style='b' <b>bold</b><img src=x onerror='window.ran=1'>"
+          data.setData("text/html", "<style>p{color:red}</style><p onclick='x()' style=color:red>"
+            + "Pasted a style='b' <b>bold</b><img src=x onerror='window.ran=1'>"
             + "<a href='javascript:x()'>link</a><script>window.ran=1</scr" + "ipt></p>");
           const area = document.querySelector(".rich-area");
           area.focus();
