@@ -3,19 +3,10 @@ import { test } from "node:test";
 
 import { apply, inverse, joined } from "../../static/js/editor/operations.js";
 import { Store } from "../../static/js/editor/store.js";
+import { generator } from "./support.mjs";
 
 const SIZE = { width: 100, height: 100 };
 const box = (id, label_class = 1, x = 0) => ({ id, label_class, frame: 0, box: { x, y: 0, width: 10, height: 10 } });
-
-/** A small seeded generator (mulberry32), so that a failure can be run again. */
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** One edit of any kind on random annotations. */
 function edit(store, random, step) {

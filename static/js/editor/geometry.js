@@ -191,3 +191,25 @@ export function nearestOnSegment(p, a, b) {
   const point = [a[0] + t * dx, a[1] + t * dy];
   return { point, distance2: (p[0] - point[0]) ** 2 + (p[1] - point[1]) ** 2 };
 }
+
+/**
+ * The points of a line that matter: no left-out point lay farther than `tolerance` from what is left. The ends stay.
+ * Douglas and Peucker, "Algorithms for the reduction of the number of points required to represent a digitized line or
+ * its caricature", Cartographica 10 (1973).
+ */
+export function simplified(points, tolerance) {
+  const keep = new Set([0, points.length - 1]);
+  const open = [[0, points.length - 1]];
+  while (open.length) {
+    const [from, to] = open.pop();
+    let [farthest, at] = [tolerance * tolerance, -1];
+    for (let i = from + 1; i < to; i++) {
+      const { distance2 } = nearestOnSegment(points[i], points[from], points[to]);
+      if (distance2 > farthest) [farthest, at] = [distance2, i];
+    }
+    if (at < 0) continue;
+    keep.add(at);
+    open.push([from, at], [at, to]);
+  }
+  return points.filter((_, i) => keep.has(i));
+}
