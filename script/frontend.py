@@ -11,6 +11,7 @@ import re
 import shutil
 import ssl
 import subprocess
+from pathlib import Path
 
 import environment
 from environment import ROOT, VENV, Trouble, fingerprint, read_stamp, run_logged, say, write_stamp
@@ -29,7 +30,7 @@ def places(package, files):
     """[(file in the package, where pages find it)] of one collected package."""
     if isinstance(files, str):
         return [(files, VENDOR / (package + ".js"))]
-    return [(name, VENDOR / package / os.path.basename(name)) for name in files]
+    return [(name, VENDOR / package / Path(name).name) for name in files]
 
 
 def is_ready():
@@ -89,5 +90,7 @@ def collect():
             here = "./" if isinstance(files, str) else "../"
             for other in packages:
                 text = re.sub(rf"(from\s*|import\s*)(['\"]){re.escape(other)}\2", rf"\1'{here}{other}.js'", text)
+            # The map of a source is not collected, and a reference to what is not there stops the static files.
+            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")

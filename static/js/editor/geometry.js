@@ -151,10 +151,17 @@ function polygonBounds(polygon) {
 }
 
 /** The annotation moved by (dx, dy) as far as the image allows; its shape keeps its size. */
-export function moved(annotation, dx, dy, size) {
-  const [left, top, right, bottom] = boundsOf(annotation);
-  const x = clamp(dx, -left, size.width - right);
-  const y = clamp(dy, -top, size.height - bottom);
+export const moved = (annotation, dx, dy, size) => movedTogether([annotation], dx, dy, size)[0];
+
+/** Annotations moved by (dx, dy) as far as the image allows all of them; they keep their sizes and distances. */
+export function movedTogether(annotations, dx, dy, size) {
+  const [left, top, right, bottom] = boundsOfAll(annotations);
+  const x = clamp(dx, -left, Math.max(size.width - right, -left));
+  const y = clamp(dy, -top, Math.max(size.height - bottom, -top));
+  return annotations.map((one) => shifted(one, x, y));
+}
+
+function shifted(annotation, x, y) {
   if (annotation.box) {
     return { ...annotation, box: { ...annotation.box, x: round(annotation.box.x + x), y: round(annotation.box.y + y) } };
   }
@@ -162,6 +169,13 @@ export function moved(annotation, dx, dy, size) {
   const parts = annotation.polygon.parts.map(({ outer, holes }) => ({ outer: shift(outer), holes: holes.map(shift) }));
   return { ...annotation, polygon: { parts } };
 }
+
+/** Left, top, right, bottom around all of these annotations. */
+export const boundsOfAll = (annotations) =>
+  annotations.map(boundsOf).reduce((a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])]);
+
+/** Whether two rectangles [left, top, right, bottom] share an area. */
+export const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 
 /** Whether a point lies inside a ring, by the even-odd rule. */
 export function inRing([x, y], ring) {
