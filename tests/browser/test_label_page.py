@@ -179,7 +179,7 @@ def test_l_locks_all_but_the_newest_box(desk: Any) -> None:
     at.submit()
 
 
-def test_esc_cancels_what_is_being_drawn_and_a_slip_of_the_hand_draws_nothing(desk: Any) -> None:
+def test_esc_cancels_what_is_being_drawn_and_one_click_alone_is_no_box(desk: Any) -> None:
     at = desk("drawing")
     at.press("1", "r")
     at.move((50, 50))
@@ -190,7 +190,8 @@ def test_esc_cancels_what_is_being_drawn_and_a_slip_of_the_hand_draws_nothing(de
     at.page.mouse.up()
     assert at.regions() == [] and not at.is_enabled("submit")
     at.click((80, 80))
-    assert at.regions() == [], "a click is no box"
+    assert at.regions() == [] and not at.is_enabled("submit"), "the first of two clicks"
+    at.press("Escape")
     at.drag((350, 250), (500, 400))
     assert at.regions() == ["50 × 50 at 350, 250"], "a box ends where the image ends"
     at.press("Escape")
@@ -213,8 +214,8 @@ def test_regions_are_deleted_by_their_buttons_and_all_at_once_after_a_question(d
     at.page.wait_for_selector(".object-place", state="detached")
     at.page.click("#tool-undo")
     assert len(at.regions()) == 2
-    # The × beside the selected region lies at its upper right corner.
-    at.press("x")
+    # The × beside the selected region lies at its upper right corner, while nothing can be drawn there.
+    at.press("m", "x")
     x, y = (
         at.to_screen((280, 100))
         if at.page.locator(".object-pick >> nth=1").get_attribute("aria-pressed") == "true"
