@@ -3,7 +3,7 @@
 
 import { Clipboard, placed } from "./clipboard.js";
 import { byId, newId, say, storage } from "./dom.js";
-import { boundsOf, boundsOfAll, insertVertex, movedTogether, overlap, removeVertex } from "./geometry.js";
+import { boundsOf, boundsOfAll, clamp, insertVertex, movedTogether, overlap, removeVertex, round } from "./geometry.js";
 import { united } from "./polygon_ops.js";
 import { KeyboardHand } from "./keyboard_hand.js";
 
@@ -128,15 +128,17 @@ export class Commands {
     }
   }
 
-  /** A little to the lower right, as often as needed to lie on nothing of the same place. */
+  /** A little to the lower right, or upwards or to the left where the image ends, as far as nothing lies there yet. */
   #shift(shapes) {
-    const step = Math.max(Math.round(this.desk.stage.reach(BESIDE)), 1);
-    const [left, top] = boundsOfAll(shapes);
-    const taken = new Set(this.store.annotations.map((one) => boundsOf(one).slice(0, 2).join()));
+    const { store, desk } = this;
+    const step = Math.max(Math.round(desk.stage.reach(BESIDE)), 1);
+    const [left, top, right, bottom] = boundsOfAll(shapes);
+    const taken = new Set(store.annotations.map((one) => boundsOf(one).slice(0, 2).join()));
+    const [x, y] = [right + step <= store.size.width ? 1 : left >= step ? -1 : 0, bottom + step <= store.size.height ? 1 : top >= step ? -1 : 0];
     let by = step;
-    while (shapes.some((one) => taken.has(boundsOf(one).slice(0, 2).map((value) => value + by).join())) && by < 50 * step) by += step;
-    const { width, height } = this.store.size;
-    return [left + by < width - 1 ? by : 0, top + by < height - 1 ? by : 0];
+    const isTaken = (one) => taken.has([round(boundsOf(one)[0] + by * x), round(boundsOf(one)[1] + by * y)].join());
+    while (by < 50 * step && shapes.some(isTaken)) by += step;
+    return [clamp(by * x, -left, store.size.width - right), clamp(by * y, -top, store.size.height - bottom)];
   }
 
   // --- Changes ---

@@ -68,6 +68,7 @@ export class DrawingView extends EventTarget {
     this.store = new Store({ size: { width: item.width, height: item.height }, annotations: answers.get(id) });
     this.store.view = new Visibility(view);
     this.store.addEventListener("change", ({ detail }) => {
+      if (detail.source === "edit") for (const tool of this.tools.values()) tool.sketch?.edited();
       this.refresh();
       this.dispatchEvent(new CustomEvent("change", { detail: { assignment: id, ...detail } }));
     });
@@ -181,7 +182,7 @@ export class DrawingView extends EventTarget {
     this.tags.show({ active: new Set(this.classId === null ? [] : [this.classId]), counts });
     this.objects.show(this.store);
     byId("tool-undo").disabled = !this.store.canUndo && !this.tool.isDrawing;
-    byId("tool-redo").disabled = !this.store.canRedo && !this.tool.canRedo;
+    byId("tool-redo").disabled = !this.tool.canRedo && (this.tool.isDrawing || !this.store.canRedo);
     byId("tool-delete-all").disabled = !this.store.annotations.length;
     byId("tool-lock").setAttribute("aria-pressed", String(this.store.locked));
     this.commands.showSwitches();
@@ -265,8 +266,9 @@ export class DrawingView extends EventTarget {
     return this.tool.undo?.() || this.store.undo();
   }
 
+  /** An object that was taken back before a drawing began does not come back into the middle of it. */
   redo() {
-    return this.tool.redo?.() || this.store.redo();
+    return this.tool.redo?.() || (!this.tool.isDrawing && this.store.redo());
   }
 
   /** Esc: stops what is being drawn or dragged, else lets go of a single point, else deselects; never anything more. */
