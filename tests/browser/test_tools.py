@@ -510,6 +510,21 @@ def test_a_long_list_makes_only_the_rows_that_show(desk: Any) -> None:
     assert page.inner_text("#objects-count") == "0"
 
 
+def test_esc_closes_the_menu_and_nothing_else(desk: Any) -> None:
+    at = desk("boxes")
+    at.press("1", "r")
+    at.click((50, 40))
+    at.page.click("#regions-menu summary")
+    at.press("Escape")
+    at.page.wait_for_selector("#regions-menu:not([open])")
+    at.click((150, 120))
+    assert at.regions() == ["100 × 80 at 50, 40"], "the box that was begun is still there"
+    at.page.click("#regions-menu summary")
+    at.page.click("[data-command=duplicate]")
+    assert len(at.regions()) == 2
+    at.submit()
+
+
 def test_line_patterns_stay_switched_on(desk: Any) -> None:
     at = desk("boxes")
     at.page.click("#regions-menu summary")
@@ -647,11 +662,11 @@ def test_the_border_of_a_neighbour_is_followed_between_two_of_its_points(tom: Pe
     assert len(second) == 5
 
 
-def test_c_cuts_along_a_line_in_one_step(tom: Person, desk: Any) -> None:
+def test_b_cuts_along_a_line_in_one_step(tom: Person, desk: Any) -> None:
     at = desk("outlines")
     at.press("1", "p")
     at.polygon(SQUARE)
-    at.press("c")
+    at.press("b")
     at.drag((160, 30), (160, 220))
     assert sorted(at.regions()) == ["60 × 120 at 100, 60", "60 × 120 at 160, 60"]
     assert at.hint() == "Regions after the cut: 2"
@@ -730,7 +745,7 @@ def test_an_outline_that_crosses_itself_is_mended(tom: Person, desk: Any) -> Non
 
 def test_a_polygon_without_a_pointer(tom: Person, desk: Any) -> None:
     at = desk("outlines")
-    at.press("1", "Shift+P")
+    at.press("1", "Shift+R")
     [said] = at.regions()
     side = int(said.split(" ")[0])
     # Its first point is the upper left corner: moved, given a neighbour, which is taken away again.

@@ -4,15 +4,14 @@
 import { Commands } from "./commands.js";
 import { byId, newId, say } from "./dom.js";
 import { Objects } from "./objects.js";
+import { Painter } from "./painter.js";
 import { Patterns } from "./patterns.js";
 import { cleaned } from "./polygon_ops.js";
 import { RegionDialog } from "./region_dialog.js";
-import { cleared, closeAt, drawAnnotations, drawClose, drawSelected } from "./render.js";
 import { Store } from "./store.js";
 import { BoxTool } from "./tools/box.js";
 import { CutTool } from "./tools/cut.js";
 import { ExtremeTool } from "./tools/extreme.js";
-import { drawGrips } from "./tools/grips.js";
 import { PointsTool } from "./tools/points.js";
 import { HoleTool, PartTool, PolygonTool } from "./tools/polygon.js";
 import { SelectTool } from "./tools/select.js";
@@ -48,9 +47,12 @@ export class DrawingView extends EventTarget {
     this.dialog = new RegionDialog(this);
     this.commands = new Commands(this, projectId);
     this.objects = new Objects(tags, this);
+    // With the focus on an application, a screen reader passes the arrow keys on.
+    stage.root.setAttribute("role", "application");
+    stage.root.setAttribute("aria-label", say("stage_help"));
+    stage.root.tabIndex = 0;
     stage.root.hidden = false;
-    stage.addEventListener("paint", () => this.#paint());
-    stage.addEventListener("overlay", () => this.#paintOverlay());
+    this.painter = new Painter(this);
     this.setPatterns(this.patterns.isOn, { quietly: true });
     this.setTool(kind);
   }
@@ -89,7 +91,7 @@ export class DrawingView extends EventTarget {
 
   /** Nothing of one image reaches the next: no half-drawn shape, no undo. */
   #leave() {
-    if (this.assignment) this.commands.clipboard.leave(this.store.annotations, this.assignment.item.id);
+    if (this.assignment) this.commands.copies.leave();
     this.cancel();
     for (const tool of this.tools.values()) tool.sketch?.clear();
     this.show(null);
@@ -161,18 +163,6 @@ export class DrawingView extends EventTarget {
 
   tell(key, values = {}) {
     this.page.show(say(key, values));
-  }
-
-  drawMeasure(context, text) {
-    const { pointer } = this.stage;
-    if (!pointer) return;
-    context.font = "12px system-ui, sans-serif";
-    const width = context.measureText(text).width + 10;
-    context.fillStyle = "rgb(20 24 28 / 0.85)";
-    context.fillRect(pointer[0] + 12, pointer[1] + 14, width, 20);
-    context.fillStyle = "#ffffff";
-    context.textBaseline = "middle";
-    context.fillText(text, pointer[0] + 17, pointer[1] + 24.5);
   }
 
   /** Brings everything around the canvas up to date. */
@@ -319,41 +309,5 @@ export class DrawingView extends EventTarget {
   setFrame(frame) {
     if (!this.tool.isDrawing) this.tool.cancel();
     this.store.setFrame(frame);
-  }
-
-  // --- Painting ---
-
-  #dashOf = (one) => this.patterns.dashOf(one, !this.store.canEdit(one.id));
-
-  #paint() {
-    const { stage, store, tags } = this;
-    const context = cleared(stage.shapeCanvas, stage.ratio);
-    if (!stage.item) return;
-    drawAnnotations(context, store.visible, stage.viewport, {
-      colourOf: tags.colourOf,
-      nameOf: tags.nameOf,
-      dashOf: this.#dashOf,
-      names: this.names,
-      fill: true,
-      except: new Set([...store.selectedIds, ...(this.preview ?? []).map((one) => one.id)]),
-    });
-  }
-
-  #paintOverlay() {
-    const { stage, store, tags } = this;
-    const context = cleared(stage.overlayCanvas, stage.ratio);
-    if (!stage.item) return;
-    const changing = new Map((this.preview ?? []).map((one) => [one.id, one]));
-    const ones = store.chosen.map((one) => changing.get(one.id) ?? one);
-    for (const one of ones) {
-      const dash = this.#dashOf(one);
-      drawSelected(context, one, stage.viewport, { colour: tags.colourOf(one.label_class), name: tags.nameOf(one.label_class), names: this.names, dash });
-    }
-    if (ones.length === 1 && store.canEdit(ones[0].id)) {
-      const grip = this.preview ? null : this.commands.hand.grip;
-      drawGrips(context, ones[0], stage.viewport, tags.colourOf(ones[0].label_class), grip);
-      if (!this.preview && this.tool.hasClose) drawClose(context, closeAt(ones[0], stage.viewport));
-    }
-    if (stage.tool === this.tool && !stage.panning) this.tool.draw?.(context);
   }
 }
