@@ -79,6 +79,11 @@ export class DrawingView extends EventTarget {
     return this.stage.open(item);
   }
 
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    return assignments.map((one) => this.stage.firstUrl(one.item));
+  }
+
   close() {
     const { view } = this.store;
     this.#leave();

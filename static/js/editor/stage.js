@@ -3,6 +3,7 @@
 
 import { debounce, say } from "./dom.js";
 import { drawImage } from "./render.js";
+import { pictureFor } from "./pictures.js";
 import { FINEST, renditionUrl, stepFor } from "./renditions.js";
 import { Viewport } from "./viewport.js";
 
@@ -73,11 +74,19 @@ export class Stage extends EventTarget {
     return stepFor(Math.max(size.width, size.height) * scale * this.ratio, upTo);
   }
 
+  /** The address of the picture that an item shows first, to be loaded ahead. */
+  firstUrl(item) {
+    const { width, height } = this.root.getBoundingClientRect();
+    const viewport = new Viewport();
+    viewport.resize({ width, height });
+    viewport.setImage({ width: item.width, height: item.height });
+    const side = stepFor(Math.max(item.width, item.height) * viewport.fitScale * this.ratio);
+    return renditionUrl(item, { side });
+  }
+
   async #load(side) {
     const number = (this.loadNumber += 1);
-    const image = new Image();
-    image.decoding = "async";
-    image.src = renditionUrl(this.item, { side, frame: this.frame, window: this.window });
+    const image = pictureFor(renditionUrl(this.item, { side, frame: this.frame, window: this.window }));
     this.root.classList.add("is-loading");
     try {
       await image.decode();
