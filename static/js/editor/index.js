@@ -37,7 +37,7 @@ const tags = new Tags(context.classes, {
 });
 const view = isClassification
   ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page })
-  : new DrawingView({ kind: scope, stage, tags, page });
+  : new DrawingView({ kind: scope, stage, tags, page, projectId: project.id });
 const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
 const queue = new Queue(context.urls);
 const user = context.user?.id ?? 0;
@@ -116,11 +116,11 @@ const actions = {
     ? { select_all: () => view.selectAll() }
     : {
         no_objects: () => void session.noObjects(),
-        move: () => setTool("move"),
-        box: () => setTool("box"),
-        template: () => setTool("template"),
-        polygon: () => setTool("polygon"),
-        points: () => setTool("points"),
+        ...Object.fromEntries([...view.tools.keys()].map((name) => [name, () => setTool(name)])),
+        ...Object.fromEntries(view.commands.names.map((name) => [name, () => view.commands.run(name)])),
+        click: (event) => view.commands.hand.click(event),
+        next_grip: () => view.commands.hand.step(1),
+        previous_grip: () => view.commands.hand.step(-1),
         lock: () => view.setLocked(!view.store.locked),
         delete: () => view.delete(),
         next_object: () => view.step(1),

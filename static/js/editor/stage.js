@@ -215,7 +215,7 @@ export class Stage extends EventTarget {
     const at = this.#position(event);
     this.pointers.set(event.pointerId, at);
     if (this.pointers.size === 2) {
-      this.tool?.cancel?.();
+      this.#interrupt();
       this.gesture = { kind: "pinch", ...this.#pinch() };
     } else if (event.button === 1 || (event.button === 0 && (this.panning || this.spaceHeld))) {
       event.preventDefault();
@@ -225,6 +225,12 @@ export class Stage extends EventTarget {
       this.tool?.down?.(this.viewport.toImage(at), event);
     }
     this.updateCursor();
+  }
+
+  /** The press that the tool heard of was not meant for it; what was drawn before stays. */
+  #interrupt() {
+    if (this.tool?.interrupt) this.tool.interrupt();
+    else this.tool?.cancel?.();
   }
 
   #pinch() {
@@ -260,7 +266,7 @@ export class Stage extends EventTarget {
     const kind = this.gesture?.kind;
     if (this.pointers.size === 0 || kind !== "pinch") this.gesture = null;
     if (kind === "tool") {
-      if (cancelled) this.tool?.cancel?.();
+      if (cancelled) this.#interrupt();
       else this.tool?.up?.(this.viewport.toImage(at), event);
       this.paint("overlay");
     }
