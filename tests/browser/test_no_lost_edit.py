@@ -203,6 +203,7 @@ def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(
     names = {round(one["box"]["x"]) for one in draft(safira, at.task["id"]) or []}
     assert names == {40, 200}
     at.page.click("#refused-open")
+    at.page.wait_for_selector("#refused-dialog[open]")
     assert "another browser" in at.page.inner_text("#refused-list")
     at.page.click("#refused-list button:has-text('Discard')")
     at.page.wait_for_selector("#refused-dialog:not([open])", state="attached")
@@ -279,6 +280,7 @@ def test_a_retired_class_puts_one_edit_aside_and_the_page_comes_back_when_it_is_
     at.wait_saved()
     assert len(draft(safira, at.task["id"]) or []) == 2, "the others went through"
     page.click("#refused-open")
+    page.wait_for_selector("#refused-dialog[open]")
     assert "has been retired" in page.inner_text("#refused-list")
     with page.expect_download() as download:
         page.click("#refused-download")

@@ -58,6 +58,8 @@ class LabelPage:
             self.reason = self.page.get_attribute("#label-page", "data-state") or ""
             return None
         self.page.wait_for_selector("#stage:not(.is-loading)", state="attached")
+        # What is taken ahead is there, so that leaving the page gives all of it back.
+        self.page.wait_for_selector("#label-page[data-ahead]", state="attached")
         reply = self.page.context.request.get(f"{self.url}/api/v1/tasks/{pk}/")
         assert reply.ok, reply.status
         self.task = reply.json()

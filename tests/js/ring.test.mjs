@@ -75,6 +75,16 @@ test("all go back when others have nothing to do; a lost one is forgotten", asyn
   assert.deepEqual(made.tasks, []);
 });
 
+test("a page that was on its way when all were given back goes back, too", async () => {
+  const { made, given } = ring();
+  const filled = made.fill();
+  made.empty();
+  await filled;
+  assert.deepEqual([given, made.tasks], [[1], []]);
+  await made.fill();
+  assert.deepEqual(made.tasks.map((one) => one.id), [2, 3]);
+});
+
 test("two calls to fill are one", async () => {
   const { made } = ring();
   await Promise.all([made.fill(), made.fill()]);

@@ -26,6 +26,7 @@ export class Ring {
     Object.assign(this, { fetchNext, load, giveBack, budget, now });
     this.pages = [];
     this.filling = null;
+    this.round = 0;
     this.speed = { ...FIRST_GUESS };
     this.bytes = 1;
     this.lastTake = null;
@@ -61,8 +62,13 @@ export class Ring {
     let loading = null;
     while (this.pages.length < this.target) {
       const began = this.now();
+      const { round } = this;
       const page = await this.fetchNext();
       if (!page) break;
+      if (round !== this.round) {
+        this.giveBack(page); // asked for before all were given back
+        break;
+      }
       this.pages.push(page);
       const before = loading;
       loading = this.#load(page, began);
@@ -78,6 +84,7 @@ export class Ring {
 
   /** Gives back all pages taken ahead, as when others have nothing to do. */
   empty() {
+    this.round += 1;
     const pages = this.pages.splice(0);
     for (const page of pages) this.giveBack(page);
     return pages;

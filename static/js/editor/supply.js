@@ -135,8 +135,9 @@ export class Supply {
   }
 
   /** Resolves when pages given back have arrived. */
-  returned() {
-    return this.lastReturn;
+  async returned() {
+    await this.ring.filling;
+    await this.lastReturn;
   }
 
   /** A page that was open waits as the next one. */
