@@ -13,7 +13,7 @@ from django.db.models import Exists, F, Min, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Assignment, QueueEntry, Task
+from annotations.models import Assignment, Draft, QueueEntry, Task
 from annotations.services import drafts
 from labeling_site.core import errors, events
 from projects import access
@@ -103,10 +103,11 @@ def free_beyond_need(project: Project, page_size: int) -> int:
 
 
 def _open_tasks(actor: User, project: Project) -> list[Task]:
-    """Oldest first: the page that was looked at before those that were taken ahead."""
+    """Those with work on them first, then the oldest: the page that was looked at before those taken ahead."""
     live = Assignment.objects.filter(task=OuterRef("pk"), state=Assignment.State.LIVE, expires_at__gt=timezone.now())
     rows = Task.objects.filter(Exists(live), project=project, labeler=actor, state=Task.State.OPEN)
-    return list(rows.order_by("id")[:MAX_OPEN])
+    worked_on = Draft.objects.filter(assignment__task=OuterRef("pk"), is_open=True)
+    return list(rows.order_by(Exists(worked_on).desc(), "id")[:MAX_OPEN])
 
 
 def _claimable(actor: User, project: Project, count: int) -> list[QueueEntry]:

@@ -395,6 +395,14 @@ def test_who_holds_a_page_gets_another_one(bob: APIClient, project: Project) -> 
     assert Assignment.objects.filter(state="live").count() == 2
 
 
+def test_the_page_with_work_on_it_is_opened_first(bob: APIClient, project: Project) -> None:
+    first = next_page(bob, project)["task"]["id"]
+    second = next_page(bob, project, holding=[first])["task"]
+    held = {"task": second["id"], **second["assignments"][0]}
+    send(bob, held, edit(held, put(classes(project)[0])))
+    assert next_page(bob, project)["task"]["id"] == second["id"]
+
+
 def test_nobody_takes_ahead_what_the_others_need(people: factories.People, bob: APIClient, project: Project) -> None:
     alice = as_person(people.alice)
     bobs, hers = next_page(bob, project)["task"]["id"], next_page(alice, project)["task"]["id"]
