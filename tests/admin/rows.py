@@ -19,7 +19,7 @@ from labeling_site.core.models import IdempotencyRecord, Job
 from projects.models import ApiKey, Invitation, Project, Role, SetupToken, User
 from projects.services import api_keys, invitations, projects, uploads
 from tests import factories
-from tests.annotations.labeling import label_page, open_page
+from tests.annotations.labeling import edit_once, label_page, open_page
 
 OUR_APPS = ("core", "projects", "annotations")
 SECRET = "nobody-may-read-this"
@@ -52,6 +52,7 @@ def make_rows(number: int = 1) -> Rows:
     reviewing.approve(actor=alice, project=project, entry_ids=entries[:1], comment="fine")
     reviewing.reject(actor=alice, project=project, entry_ids=entries[1:2], comment="blurred")
     assignment = open_page(bob, project).assignments.get()
+    edit_once(bob, assignment, factories.label_class(project, "cat"))
     transfer = exporting.start_export(actor=alice, project=project, format="csv", options={})
     key, secret = api_keys.create_api_key(actor=alice, workspace=workspace, name="nightly", capabilities=["read"])
     invitation, link = invitations.invite(actor=alice, workspace=workspace, role=factories.role("labeler"))
