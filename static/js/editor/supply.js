@@ -47,6 +47,7 @@ export class Supply {
         const isElsewhere = ["waiting", "enough"].includes(reply.reason) && (await this.#elsewhere()).length > 0;
         return { page: null, reply: isElsewhere ? { ...reply, reason: "elsewhere" } : reply };
       }
+      this.ring.forget(page.task.id); // two requests at once may bring one page, and it is shown once
       if (await this.#claim(page.task.id)) return { page, reply };
       others.add(page.task.id);
     }
@@ -102,7 +103,8 @@ export class Supply {
       const page = await this.loaded(async () => {
         return (await this.queue.next(this.session.pageSize, { holding: await this.#here(), ahead: true })).task;
       });
-      return page && (await this.#claim(page.task.id)) ? page : null;
+      const isNew = page !== null && !this.mine.has(page.task.id);
+      return isNew && (await this.#claim(page.task.id)) ? page : null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       console.info("No page ahead:", error.message);
