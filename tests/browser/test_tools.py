@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser]
 
 WIDTH, HEIGHT = 400, 300
 # name → task type, how many images
-PROJECTS = {"boxes": ("object_detection", 24), "outlines": ("instance_segmentation", 16)}
+PROJECTS = {"boxes": ("object_detection", 45), "outlines": ("instance_segmentation", 30)}
 MAKE = """
 import json
 from tests import factories

@@ -72,6 +72,8 @@ test("what listeners hear, applied in order, is what the store holds", () => {
       if (random() < 0.4) store.undo();
       if (random() < 0.4) store.redo();
       assert.deepEqual(copy, store.annotations, `seed ${seed}, step ${step}`);
+      assert.equal(store.byId.size, store.annotations.length);
+      for (const one of store.annotations) assert.equal(store.get(one.id), one, `seed ${seed}, step ${step}: found by id`);
     }
     while (store.undo());
     assert.deepEqual(copy, start);

@@ -39,7 +39,7 @@ export class Copies {
     if (!chosen.length) this.desk.tell("select_region");
     else {
       this.clipboard.copy(chosen, this.desk.assignment.item.id);
-      this.desk.tell("copied", { n: chosen.length });
+      this.desk.tell("regions_copied", { n: chosen.length });
     }
     return chosen.length > 0;
   }

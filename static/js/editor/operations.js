@@ -12,13 +12,23 @@ export const adding = (list, annotations) =>
 /** An operation that takes out the annotations with these ids. */
 export function removing(list, ids) {
   const gone = new Set(ids);
-  return list.flatMap((before, at) => (gone.has(before.id) ? [{ id: before.id, before, after: null, at }] : []));
+  return changesOf(list, (one) => gone.has(one.id), () => null);
 }
 
 /** An operation that puts new values in the place of annotations with the same ids. */
 export function replacing(list, annotations) {
   const next = new Map(annotations.map((one) => [one.id, one]));
-  return list.flatMap((before, at) => (next.has(before.id) ? [{ id: before.id, before, after: next.get(before.id), at }] : []));
+  return changesOf(list, (one) => next.has(one.id), (one) => next.get(one.id));
+}
+
+/** A plain loop: lists may be ten thousand long, and every edit goes over one. */
+function changesOf(list, isMeant, afterOf) {
+  const changes = [];
+  for (let at = 0; at < list.length; at++) {
+    const before = list[at];
+    if (isMeant(before)) changes.push({ id: before.id, before, after: afterOf(before), at });
+  }
+  return changes;
 }
 
 /**

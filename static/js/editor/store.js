@@ -16,6 +16,7 @@ export class Store extends EventTarget {
     super();
     this.size = size;
     this.annotations = annotations;
+    this.byId = new Map(annotations.map((one) => [one.id, one]));
     this.selectedIds = new Set();
     this.frame = 0;
     this.view = new Visibility();
@@ -27,10 +28,6 @@ export class Store extends EventTarget {
   }
 
   get(id) {
-    if (this.indexed !== this.annotations) {
-      this.indexed = this.annotations;
-      this.byId = new Map(this.annotations.map((one) => [one.id, one]));
-    }
     return this.byId.get(id) ?? null;
   }
 
@@ -211,6 +208,10 @@ export class Store extends EventTarget {
   }
 
   #changed(operation, source) {
+    for (const { id, after } of operation) {
+      if (after === null) this.byId.delete(id);
+      else this.byId.set(id, after);
+    }
     const left = [...this.selectedIds].filter((id) => this.get(id));
     if (left.length < this.selectedIds.size) this.selectAll(left);
     this.#emit("change", { operation, source });
