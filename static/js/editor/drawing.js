@@ -3,7 +3,8 @@
 import { byId, newId, say } from "./dom.js";
 import { moved } from "./geometry.js";
 import { Objects } from "./objects.js";
-import { cleared, closeAt, drawAnnotations, drawClose, drawSelected } from "./render.js";
+import { closeAt, drawClose, drawLabel, drawSelected } from "./render.js";
+import { ShapeLayer } from "./shapes.js";
 import { Store } from "./store.js";
 import { BoxTool } from "./tools/box.js";
 import { PointsTool } from "./tools/points.js";
@@ -24,6 +25,8 @@ export class DrawingView extends EventTarget {
     this.page = page;
     this.preview = null;
     this.names = true;
+    this.outline = false;
+    this.shapes = new ShapeLayer(stage.shapeCanvas);
     this.assignment = null;
     this.store = new Store();
     this.classId = tags.classes.length === 1 ? tags.classes[0].id : null;
@@ -107,14 +110,7 @@ export class DrawingView extends EventTarget {
 
   drawMeasure(context, text) {
     const { pointer } = this.stage;
-    if (!pointer) return;
-    context.font = "12px system-ui, sans-serif";
-    const width = context.measureText(text).width + 10;
-    context.fillStyle = "rgb(20 24 28 / 0.85)";
-    context.fillRect(pointer[0] + 12, pointer[1] + 14, width, 20);
-    context.fillStyle = "#ffffff";
-    context.textBaseline = "middle";
-    context.fillText(text, pointer[0] + 17, pointer[1] + 24.5);
+    if (pointer) drawLabel(context, pointer, text);
   }
 
   /** Brings everything around the canvas up to date. */
@@ -254,22 +250,23 @@ export class DrawingView extends EventTarget {
   }
 
   #paint() {
-    const { stage, store, tags } = this;
-    const context = cleared(stage.shapeCanvas, stage.ratio);
-    if (!stage.item) return;
-    drawAnnotations(context, store.visible, stage.viewport, {
+    const { stage, store, tags, names, outline } = this;
+    const scene = {
+      annotations: stage.item ? store.visible : [],
+      except: this.#selectedId,
       colourOf: tags.colourOf,
       nameOf: tags.nameOf,
-      names: this.names,
-      fill: true,
-      except: this.#selectedId,
+      names,
+      outline,
       locked: store.locked,
-    });
+      style: `${names} ${outline} ${store.locked}`,
+    };
+    this.shapes.paint(scene, stage.viewport, stage.ratio, stage.isMoving);
   }
 
   #paintOverlay() {
     const { stage, store, tags } = this;
-    const context = cleared(stage.overlayCanvas, stage.ratio);
+    const context = stage.overlayCanvas.getContext("2d");
     if (!stage.item) return;
     const one = this.preview ?? store.selection;
     if (one) {
@@ -288,9 +285,9 @@ export class DrawingView extends EventTarget {
   #pressClose(event) {
     const one = this.store.selection;
     if (!one || event.button !== 0 || this.tool.isDrawing || !this.store.canEdit(one.id)) return;
-    const box = this.stage.root.getBoundingClientRect();
+    const [px, py] = this.stage.positionOf(event);
     const [x, y] = closeAt(one, this.stage.viewport);
-    if (Math.hypot(event.clientX - box.left - x, event.clientY - box.top - y) > CLOSE_REACH) return;
+    if (Math.hypot(px - x, py - y) > CLOSE_REACH) return;
     event.stopImmediatePropagation();
     this.delete(one.id);
   }

@@ -66,7 +66,7 @@ function submit() {
 }
 
 const arrow = (name) => (event) => {
-  const [dx, dy] = ARROWS[name];
+  const [dx, dy] = isClassification ? ARROWS[name] : stage.alongImage(ARROWS[name]);
   const reach = event.shiftKey ? 10 : 1;
   return view.nudge(dx * reach, dy * reach);
 };

@@ -16,6 +16,7 @@ export class Store extends EventTarget {
     this.locked = false;
     this.hidden = new Set();
     this.newest = null;
+    this.seen = null;
     this.now = now;
     this.done = [];
     this.undone = [];
@@ -34,7 +35,12 @@ export class Store extends EventTarget {
 
   /** What is drawn and can be hit: this frame, classes that are not hidden; in drawing order. */
   get visible() {
-    return this.annotations.filter((one) => this.isVisible(one));
+    // The same list as long as nothing changed: index and canvas compare by identity.
+    const known = this.seen;
+    if (known?.of === this.annotations && known.frame === this.frame && known.hidden === [...this.hidden].join()) return known.list;
+    const list = this.annotations.filter((one) => this.isVisible(one));
+    this.seen = { of: this.annotations, frame: this.frame, hidden: [...this.hidden].join(), list };
+    return list;
   }
 
   isVisible(annotation) {
