@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { covers, placement } from "../../static/js/editor/layers.js";
-import { detailOf } from "../../static/js/editor/shapes.js";
 import { Viewport } from "../../static/js/editor/viewport.js";
 
 const close = (a, b) => a.every((value, i) => Math.abs(value - b[i]) < 1e-6);
@@ -97,8 +96,3 @@ for (const turn of [0, 1, 2, 3]) {
     assert.ok(close([x + factor * before[0], y + factor * before[1]], view.toStage(view.toScreen(point))));
   });
 }
-
-test("small shapes are blocks, larger ones have an outline", () => {
-  assert.equal(detailOf(2), "block");
-  assert.equal(detailOf(60), "outline");
-});

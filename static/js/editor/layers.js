@@ -49,6 +49,7 @@ export class Layer {
     this.draw = draw;
     this.bitmap = null;
     this.drawn = null;
+    this.shown = null;
     this.points = 0;
     this.patches = [];
   }
@@ -72,6 +73,7 @@ export class Layer {
     const mayScale = moving && this.points > CHEAP;
     if (!fits || !covers(drawn, viewport) || !this.#isSharp(viewport, ratio, mayScale)) this.#redraw(viewport, ratio);
     else if (this.patches.length) this.#patch(viewport);
+    else if (this.#isShown(viewport)) return;
     this.#blit(viewport, ratio);
   }
 
@@ -81,6 +83,12 @@ export class Layer {
     const [x, y, factor] = placement(this.drawn, viewport);
     const off = (value) => Math.abs(value * ratio - Math.round(value * ratio));
     return Math.abs(factor - 1) < 1e-9 && off(x) < 0.01 && off(y) < 0.01;
+  }
+
+  /** Whether the canvas shows the bitmap at this place already. A canvas that was resized is empty. */
+  #isShown(viewport) {
+    const { shown, canvas } = this;
+    return shown?.join() === [...placement(this.drawn, viewport), canvas.width, canvas.height].join();
   }
 
   #redraw(viewport, ratio) {
@@ -124,13 +132,14 @@ export class Layer {
 
   #blit(viewport, ratio) {
     const context = this.canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const [x, y, factor] = placement(this.drawn, viewport);
     const same = Math.abs(factor - 1) < 1e-9;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalCompositeOperation = "copy";
     context.imageSmoothingEnabled = !same;
     if (same) context.drawImage(this.bitmap, Math.round(x * ratio), Math.round(y * ratio));
     else context.drawImage(this.bitmap, x * ratio, y * ratio, this.bitmap.width * factor, this.bitmap.height * factor);
+    this.shown = [x, y, factor, this.canvas.width, this.canvas.height];
   }
 }
 

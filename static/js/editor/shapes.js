@@ -1,6 +1,7 @@
 // The annotations that nobody is working on right now, as a layer of the stage. Each is drawn with as much detail as its
 // size on the screen deserves; a change redraws only where it happened.
 
+import { detailOf } from "./detail.js";
 import { boundsOf } from "./geometry.js";
 import { Layer } from "./layers.js";
 import { drawName, fillSoft, strokeSeen, trace } from "./render.js";
@@ -9,15 +10,10 @@ import { difference, searchIn, touches } from "./spatial.js";
 /** A light and a dark line beside each outline, while at most so many show. */
 const HALO_UP_TO = 800;
 const NAMES_UP_TO = 300;
-/** Longest side in CSS pixels below which a shape is a filled rectangle. */
-export const BLOCK = 8;
 /** How far strokes and names reach beyond a shape, in CSS pixels. */
 const REACH = 32;
 /** More changes than this at once: everything is drawn again. */
 const MOST_PATCHES = 40;
-
-/** How a shape of this extent (CSS pixels) is drawn: "block" or "outline". */
-export const detailOf = (extent) => (extent < BLOCK ? "block" : "outline");
 
 const grown = ([left, top, right, bottom], by) => [left - by, top - by, right + by, bottom + by];
 
@@ -61,8 +57,9 @@ export class ShapeLayer {
     let points = 0;
     for (const one of found) {
       const [left, top, right, bottom] = boundsOf(one);
-      if (detailOf(Math.max(right - left, bottom - top) * view.scale) === "block") push(blocks, scene.colourOf(one.label_class), one);
-      else points += this.#outline(context, one, view);
+      const detail = detailOf(Math.max(right - left, bottom - top) * view.scale, !this.hasHalo);
+      if (detail === "block") push(blocks, scene.colourOf(one.label_class), one);
+      else points += this.#outline(context, one, view, detail);
     }
     context.setLineDash([]);
     drawBlocks(context, blocks, view);
@@ -78,16 +75,17 @@ export class ShapeLayer {
     this.hasNames = shown <= NAMES_UP_TO;
   }
 
-  #outline(context, one, view) {
+  #outline(context, one, view, detail) {
     const { scene } = this;
     const colour = scene.colourOf(one.label_class);
-    const points = trace(context, one, view, 0.75);
-    if (!scene.outline) fillSoft(context, colour, 0.14);
+    const points = trace(context, one, view, detail === "thin" ? 2 : 0.75);
+    if (!scene.outline && detail !== "thin") fillSoft(context, colour, 0.14);
     context.setLineDash(scene.locked ? [7, 4] : scene.dashed?.(one) ? [4, 4] : []);
-    if (this.hasHalo) strokeSeen(context, colour);
+    if (detail === "halo") strokeSeen(context, colour);
     else {
+      context.lineJoin = "miter";
       context.strokeStyle = colour;
-      context.lineWidth = 1.5;
+      context.lineWidth = detail === "thin" ? 1 : 1.5;
       context.stroke();
     }
     return points;

@@ -1,0 +1,15 @@
+// With how much detail a shape is drawn.
+
+/** Longest side in CSS pixels below which a shape is a filled rectangle; and, in a crowd, below which it is a thin line. */
+const BLOCK = 10;
+const THIN = 40;
+
+/**
+ * How a shape of this extent (CSS pixels) is drawn: "block", "thin", "line" or "halo". A crowd is more than show well.
+ * Thin lines and rectangles are what a rasteriser is quickest with, by a factor of three to ten.
+ */
+export function detailOf(extent, isCrowd) {
+  if (extent < BLOCK) return "block";
+  if (!isCrowd) return "halo";
+  return extent < THIN ? "thin" : "line";
+}
