@@ -47,6 +47,14 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+def find_node() -> str:
+    """Node on PATH, else the one that set-up put beside Python."""
+    beside = Path(sys.executable).parent / "node"
+    found = shutil.which("node") or (str(beside) if beside.exists() else None)
+    assert found, "no Node.js: script/test brings one"
+    return found
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a person's shell: nothing of this test run's own settings is left in it."""
     ours = re.compile(r"^(TESSERA_.*|DJANGO_.*|DATABASE_URL|REDIS_URL|PUBLIC_URL|STORAGE_URL|PORT|HOST|PYTEST_.*)$")

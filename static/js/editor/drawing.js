@@ -225,6 +225,12 @@ export class DrawingView extends EventTarget {
     this.stage.paint("shapes", "overlay");
   }
 
+  /** Shapes as lines only, or with their inside tinted. */
+  setOutline(outline) {
+    this.outline = outline;
+    this.stage.paint("shapes", "overlay");
+  }
+
   nudge(dx, dy) {
     const one = this.store.selection;
     if (!one) return false;

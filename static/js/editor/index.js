@@ -34,7 +34,11 @@ const tags = new Tags(context.classes, {
 const view = isClassification
   ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page })
   : new DrawingView({ kind: scope, stage, tags, page });
-const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
+const viewTools = new ViewTools(stage, page, {
+  onFrame: (frame) => view.setFrame?.(frame),
+  onOutline: (outline) => view.setOutline?.(outline),
+  selection: () => (isClassification ? null : view.store.selection),
+});
 const session = new Session({
   queue: new Queue(context.urls),
   drafts: new Drafts(project.id, context.user?.id ?? 0),
@@ -50,7 +54,7 @@ view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
 const setTool = (name) => {
-  viewTools.stopWindow();
+  viewTools.stopTool();
   return view.setTool(name);
 };
 
@@ -83,18 +87,12 @@ const actions = {
   instructions: () => instructions.toggle(),
   search: () => tags.focusSearch(),
   shortcuts: () => byId("shortcuts-dialog").showModal(),
-  cancel: () => view.cancel(),
+  cancel: () => viewTools.cancel() || view.cancel(),
   left: arrow("left"),
   right: arrow("right"),
   up: arrow("up"),
   down: arrow("down"),
-  fit: () => stage.fit(),
-  actual: () => stage.actualSize(),
-  zoom_in: () => viewTools.zoomIn(),
-  zoom_out: () => viewTools.zoomOut(),
-  window: () => viewTools.toggleWindow(),
-  previous_frame: () => viewTools.stepFrame(-1),
-  next_frame: () => viewTools.stepFrame(1),
+  ...viewTools.actions,
   ...(isClassification
     ? { select_all: () => view.selectAll() }
     : {

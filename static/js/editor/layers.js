@@ -1,6 +1,8 @@
 // A layer of the stage that is expensive to draw: drawn once onto a bitmap larger than the stage, which is then only moved
 // and scaled while the view moves, and drawn anew when the view rests or shows what the bitmap does not hold.
 
+import { onPixels } from "./render.js";
+
 /** How far the bitmap reaches beyond the stage on each side, in CSS pixels. */
 const MARGIN = 256;
 /** Around the image nothing is drawn beyond this: strokes, names. In CSS pixels. */
@@ -120,7 +122,9 @@ export class Layer {
       context.setTransform(a, b, c, d, (drawn.origin[0] + MARGIN) * drawn.ratio, (drawn.origin[1] + MARGIN) * drawn.ratio);
       context.save();
       context.beginPath();
-      const [x0, y0, x1, y1] = onPixels(region, drawn, context.getTransform());
+      // Grown to whole pixels, so that no edge is half cleared.
+      const corners = [region.slice(0, 2), region.slice(2)].map((corner) => corner.map((value) => value * drawn.scale));
+      const [x0, y0, x1, y1] = onPixels(context, ...corners, [Math.floor, Math.ceil]);
       context.rect(x0, y0, x1 - x0, y1 - y0);
       context.clip();
       context.clearRect(x0, y0, x1 - x0, y1 - y0);
@@ -141,14 +145,4 @@ export class Layer {
     else context.drawImage(this.bitmap, x * ratio, y * ratio, this.bitmap.width * factor, this.bitmap.height * factor);
     this.shown = [x, y, factor, this.canvas.width, this.canvas.height];
   }
-}
-
-/** The rectangle of a region in view coordinates without an offset, grown to whole pixels, so that no edge is half cleared. */
-function onPixels([left, top, right, bottom], { scale }, matrix) {
-  const inverse = matrix.inverse();
-  const a = matrix.transformPoint({ x: left * scale, y: top * scale });
-  const b = matrix.transformPoint({ x: right * scale, y: bottom * scale });
-  const low = inverse.transformPoint({ x: Math.floor(Math.min(a.x, b.x)), y: Math.floor(Math.min(a.y, b.y)) });
-  const high = inverse.transformPoint({ x: Math.ceil(Math.max(a.x, b.x)), y: Math.ceil(Math.max(a.y, b.y)) });
-  return [Math.min(low.x, high.x), Math.min(low.y, high.y), Math.max(low.x, high.x), Math.max(low.y, high.y)];
 }

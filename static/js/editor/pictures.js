@@ -1,35 +1,22 @@
 // What the stage shows under the annotations: pictures that know how to load themselves, finer where it is looked at
 // closer, and how to draw a region of themselves in coordinates of the view.
 
+import { GreyFrames } from "./grey_frames.js";
+import { hasWindow } from "./levels.js";
+import { EXPENSIVE, drawWhole } from "./render.js";
 import { FINEST, renditionUrl, stepFor } from "./renditions.js";
-
-/** Canvas work of a picture, in the measure that layers use: always worth keeping. */
-export const EXPENSIVE = 1e6;
-
-/** Draws `source`, the whole image at any resolution, at its place; crisp where its pixels get large. */
-export function drawWhole(context, source, viewport) {
-  const { x, y, scale, size } = viewport;
-  const pixel = (scale * size.width * Math.hypot(...firstColumn(context))) / (source.naturalWidth ?? source.width);
-  context.imageSmoothingEnabled = pixel < 4;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, x, y, size.width * scale, size.height * scale);
-}
-
-const firstColumn = (context) => {
-  const { a, b } = context.getTransform();
-  return [a, b];
-};
+import { Tiles } from "./tiles.js";
 
 /** A photo, or a frame of a DICOM file in colour: the server's renditions, a larger one when somebody zooms in. */
 export class Photo {
-  /** `changed()` is called when a finer rendition has come. */
+  /** `changed(region)` is called when something finer has come for a region of the image, for all of it without one. */
   constructor(item, { changed }) {
     this.item = item;
     this.changed = changed;
+    this.tiles = item.tiles ? new Tiles(item, { changed }) : null;
     this.image = null;
     this.side = 0;
     this.frame = 0;
-    this.window = null;
     this.asked = 0;
   }
 
@@ -43,7 +30,7 @@ export class Photo {
     const number = (this.asked += 1);
     const image = new Image();
     image.decoding = "async";
-    image.src = renditionUrl(this.item, { side, frame: this.frame, window: this.window });
+    image.src = renditionUrl(this.item, { side, frame: this.frame });
     try {
       await image.decode();
     } catch (error) {
@@ -57,19 +44,25 @@ export class Photo {
   }
 
   /** Zoomed in past what the rendition shows: loads a finer one, and the coarse one stays until it is there. */
-  async refine({ pixels }) {
+  async refine({ pixels, viewport, ratio }) {
+    if (this.tiles) {
+      this.tiles.want(viewport, ratio);
+      return;
+    }
     const wanted = stepFor(pixels, FINEST);
     if (!this.image || wanted <= this.side || this.side >= Math.max(this.item.width, this.item.height)) return;
     if (await this.#fetch(wanted)) this.changed();
   }
 
-  draw(context, viewport) {
+  draw(context, viewport, region) {
     if (!this.image) return 0;
     drawWhole(context, this.image, viewport);
+    this.tiles?.draw(context, viewport, region);
     return EXPENSIVE;
   }
 
   close() {
+    this.tiles?.close();
     this.asked += 1;
     this.image = null;
   }
@@ -77,5 +70,5 @@ export class Photo {
 
 /** The picture for an item. */
 export function pictureOf(item, options) {
-  return new Photo(item, options);
+  return item.samples_url && hasWindow(item) ? new GreyFrames(item) : new Photo(item, options);
 }

@@ -17,13 +17,40 @@ export function cleared(canvas, ratio, viewport = null) {
 
 /** Calls `draw` with the origin at a point of the view and the axes of the stage, however the view is turned. */
 export function upright(context, [x, y], draw) {
-  const matrix = context.getTransform();
-  const ratio = Math.hypot(matrix.a, matrix.b);
-  const at = matrix.transformPoint({ x, y });
+  const ratio = ratioOf(context);
+  const at = context.getTransform().transformPoint({ x, y });
   context.save();
   context.setTransform(ratio, 0, 0, ratio, at.x, at.y);
   draw();
   context.restore();
+}
+
+/** Canvas work of a picture, in the measure that layers use: always worth keeping. */
+export const EXPENSIVE = 1e6;
+
+/** Draws `source`, the whole image at any resolution, at its place; crisp where its pixels get large. */
+export function drawWhole(context, source, viewport) {
+  const { x, y, scale, size } = viewport;
+  const pixel = (scale * size.width * ratioOf(context)) / (source.naturalWidth ?? source.width);
+  context.imageSmoothingEnabled = pixel < 4;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, x, y, size.width * scale, size.height * scale);
+}
+
+/** Device pixels per CSS pixel of a context in coordinates of the view. */
+export function ratioOf(context) {
+  const { a, b } = context.getTransform();
+  return Math.hypot(a, b);
+}
+
+/** The rectangle between two points of the view on whole pixels of the canvas: `round` is Math.round or one each way. */
+export function onPixels(context, from, to, [down, up] = [Math.round, Math.round]) {
+  const matrix = context.getTransform();
+  const inverse = matrix.inverse();
+  const [a, b] = [from, to].map(([x, y]) => matrix.transformPoint({ x, y }));
+  const low = inverse.transformPoint({ x: down(Math.min(a.x, b.x)), y: down(Math.min(a.y, b.y)) });
+  const high = inverse.transformPoint({ x: up(Math.max(a.x, b.x)), y: up(Math.max(a.y, b.y)) });
+  return [Math.min(low.x, high.x), Math.min(low.y, high.y), Math.max(low.x, high.x), Math.max(low.y, high.y)];
 }
 
 /** Adds the outline of an annotation to a new path. Points nearer than `least` to the one before are left out. */
@@ -184,8 +211,12 @@ export function drawClose(context, [x, y]) {
   context.stroke();
 }
 
+/** Whether tools that draw show lines through the pointer: a matter of taste, for the whole page. */
+export const crosshair = { shown: true };
+
 /** Thin lines through the pointer over the whole stage. */
 export function drawCrosshair(context, [x, y], screen) {
+  if (!crosshair.shown) return;
   context.lineWidth = 1;
   for (const [style, shift] of [["rgb(0 0 0 / 0.5)", 0.5], ["rgb(255 255 255 / 0.7)", -0.5]]) {
     context.strokeStyle = style;

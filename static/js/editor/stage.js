@@ -14,7 +14,7 @@ const REST_MS = 140;
 const TURNED = { "ns-resize": "ew-resize", "ew-resize": "ns-resize", "nwse-resize": "nesw-resize", "nesw-resize": "nwse-resize" };
 
 export class Stage extends EventTarget {
-  /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "loaded", "failed". */
+  /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "image", "loaded", "failed". */
   constructor(root) {
     super();
     this.root = root;
@@ -53,7 +53,7 @@ export class Stage extends EventTarget {
     this.frame = 0;
     this.measure();
     this.viewport.setImage({ width: item.width, height: item.height });
-    this.picture = pictureOf(item, { changed: () => this.imageChanged() });
+    this.picture = pictureOf(item, { changed: (region) => this.imageChanged(region) });
     this.imageChanged();
     this.moved(false);
     return this.#load();
@@ -73,15 +73,18 @@ export class Stage extends EventTarget {
     return this.#load();
   }
 
+  /** Window and level of a grey DICOM file; null for the way the file asks for. Shown at once, without a request. */
   setWindow(window) {
-    this.picture.window = window;
-    return this.#load();
+    this.picture.setWindow(window);
+    this.imageChanged();
   }
 
-  /** The picture has other pixels than before. */
-  imageChanged() {
-    this.imageLayer.invalidate();
+  /** The picture has other pixels than before, within a region of the image or everywhere. */
+  imageChanged(region = null) {
+    if (region) this.imageLayer.invalidateRegion(region);
+    else this.imageLayer.invalidate();
     this.paint("image");
+    this.dispatchEvent(new Event("image"));
   }
 
   /** What pictures need to know to choose a resolution. */
