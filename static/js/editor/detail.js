@@ -1,7 +1,9 @@
 // With how much detail a shape is drawn.
 
-/** Longest side in CSS pixels below which a shape is a filled rectangle; and, in a crowd, below which it is a thin line. */
+/** Longest side in CSS pixels below which a shape is a filled rectangle, alone and in a crowd. */
+const SPECK = 3;
 const BLOCK = 10;
+/** In a crowd, below which it is a thin line. */
 const THIN = 40;
 
 /**
@@ -9,7 +11,7 @@ const THIN = 40;
  * Thin lines and rectangles are what a rasteriser is quickest with, by a factor of three to ten.
  */
 export function detailOf(extent, isCrowd) {
-  if (extent < BLOCK) return "block";
+  if (extent < (isCrowd ? BLOCK : SPECK)) return "block";
   if (!isCrowd) return "halo";
   return extent < THIN ? "thin" : "line";
 }

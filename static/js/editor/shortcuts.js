@@ -46,7 +46,7 @@ export const REGISTRY = [
   { action: "zoom_object", keys: ["shift+z"], scopes: DRAWING, group: "view" },
   { action: "turn_left", keys: ["<"], scopes: ALL, group: "view" },
   { action: "turn_right", keys: [">"], scopes: ALL, group: "view" },
-  { action: "ruler", keys: ["_"], scopes: ALL, group: "view" },
+  { action: "ruler", keys: ["shift+u"], scopes: ALL, group: "view" },
   { action: "names", keys: ["g"], scopes: DRAWING, group: "view" },
   { action: "look", keys: ["shift+w"], scopes: ALL, group: "view" },
   { action: "brightness", keys: ["shift+t"], scopes: ALL, group: "view" },
