@@ -33,7 +33,8 @@ export function drawWhole(context, source, viewport) {
   const { x, y, scale, size } = viewport;
   const pixel = (scale * size.width * ratioOf(context)) / (source.naturalWidth ?? source.width);
   context.imageSmoothingEnabled = pixel < 4;
-  context.imageSmoothingQuality = "high";
+  // Larger, the costlier filter shows no more than the plain one.
+  context.imageSmoothingQuality = pixel < 1 ? "high" : "low";
   context.drawImage(source, x, y, size.width * scale, size.height * scale);
 }
 

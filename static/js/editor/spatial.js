@@ -66,9 +66,12 @@ export class SpatialIndex {
 
   /** The annotations whose bounds touch [left, top, right, bottom], in drawing order. */
   search(region) {
-    if (!this.tree) return this.annotations.filter((one) => touches(boundsOf(one), region));
+    const { tree } = this;
+    if (!tree) return this.annotations.filter((one) => touches(boundsOf(one), region));
+    const holdsAll = region[0] <= tree.minX && region[1] <= tree.minY && region[2] >= tree.maxX && region[3] >= tree.maxY;
+    if (holdsAll && !this.aside.length) return this.annotations;
     const found = [];
-    for (const i of this.tree.search(...region)) if (!this.gone.has(this.base[i])) found.push(this.base[i]);
+    for (const i of tree.search(...region)) if (!this.gone.has(this.base[i])) found.push(this.base[i]);
     for (const one of this.aside) if (touches(boundsOf(one), region)) found.push(one);
     this.places ??= new Map(this.annotations.map((one, i) => [one, i]));
     return found.sort((a, b) => this.places.get(a) - this.places.get(b));
