@@ -5,6 +5,7 @@ import { Stage } from "/static/js/editor/stage.js";
 import { ShapeLayer } from "/static/js/editor/shapes.js";
 import { drawSelected } from "/static/js/editor/render.js";
 import { annotationAt } from "/static/js/editor/hit.js";
+import { drawGrips } from "/static/js/editor/tools/grips.js";
 import { COLOURS, SIZE } from "./scene.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -47,16 +48,18 @@ export class Ours {
 
   #paint() {
     const scene = {
-      annotations: this.annotations, except: this.edited?.id ?? null, colourOf: (id) => COLOURS[id], nameOf: String, names: false,
-      outline: false, locked: false, style: "",
+      annotations: this.annotations, except: new Set(this.edited ? [this.edited.id] : []), colourOf: (id) => COLOURS[id], nameOf: String,
+      dashOf: () => [], names: false, outline: false, style: "",
     };
     this.shapes.paint(scene, this.stage.viewport, this.stage.ratio, this.stage.isMoving);
   }
 
   #overlay() {
     if (!this.edited) return;
-    const options = { colour: COLOURS[this.edited.label_class], name: "", names: false, handles: true };
-    drawSelected(this.stage.overlayCanvas.getContext("2d"), this.edited, this.stage.viewport, options);
+    const context = this.stage.overlayCanvas.getContext("2d");
+    const colour = COLOURS[this.edited.label_class];
+    drawSelected(context, this.edited, this.stage.viewport, { colour, name: "", names: false });
+    drawGrips(context, this.edited, this.stage.viewport, colour);
   }
 }
 

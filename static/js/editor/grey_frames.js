@@ -1,12 +1,20 @@
 // The frames of a grey DICOM file: their values come once, window and level are applied here.
 
 import { applyTable, parseFrame, tableOf } from "./levels.js";
+import { bytesFor } from "./pictures.js";
 import { EXPENSIVE, drawWhole } from "./render.js";
 
 /** Frames that stay in memory for going back and forth, in bytes of their values. */
 const KEPT_BYTES = 192 << 20;
 
 export class GreyFrames {
+  /** The address of the values of a frame. */
+  static urlOf(item, frame) {
+    const url = new URL(item.samples_url, location.href);
+    url.searchParams.set("frame", frame);
+    return url.href;
+  }
+
   constructor(item) {
     this.item = item;
     this.window = null;
@@ -45,11 +53,7 @@ export class GreyFrames {
   }
 
   async #fetch(number) {
-    const url = new URL(this.item.samples_url, location.href);
-    url.searchParams.set("frame", number);
-    const reply = await fetch(url);
-    if (!reply.ok) throw new Error(`The values of frame ${number} cannot be had: ${reply.status}`);
-    const frame = parseFrame(await reply.arrayBuffer());
+    const frame = parseFrame(await bytesFor(GreyFrames.urlOf(this.item, number)));
     const most = Math.max(Math.floor(KEPT_BYTES / (frame.values.length * 2)), 2);
     for (const old of [...this.known.keys()].slice(0, Math.max(this.known.size - most, 0))) this.known.delete(old);
     return frame;

@@ -1,74 +1,53 @@
-// What the stage shows under the annotations: pictures that know how to load themselves, finer where it is looked at
-// closer, and how to draw a region of themselves in coordinates of the view.
+// Pictures by address, fetched and decoded before anybody asks for them. Whoever opens one takes it from here.
 
-import { GreyFrames } from "./grey_frames.js";
-import { hasWindow } from "./levels.js";
-import { EXPENSIVE, drawWhole } from "./render.js";
-import { FINEST, renditionUrl, stepFor } from "./renditions.js";
-import { Tiles } from "./tiles.js";
+const ahead = new Map();
 
-/** A photo, or a frame of a DICOM file in colour: the server's renditions, a larger one when somebody zooms in. */
-export class Photo {
-  /** `changed(region)` is called when something finer has come for a region of the image, for all of it without one. */
-  constructor(item, { changed }) {
-    this.item = item;
-    this.changed = changed;
-    this.tiles = item.tiles ? new Tiles(item, { changed }) : null;
-    this.image = null;
-    this.side = 0;
-    this.frame = 0;
-    this.asked = 0;
-  }
-
-  /** Loads a frame in a size for so many pixels on its longer side. False where another call has come since. */
-  async load({ frame, pixels }) {
-    this.frame = frame;
-    return this.#fetch(Math.max(this.side, stepFor(pixels)));
-  }
-
-  async #fetch(side) {
-    const number = (this.asked += 1);
-    const image = new Image();
-    image.decoding = "async";
-    image.src = renditionUrl(this.item, { side, frame: this.frame });
-    try {
-      await image.decode();
-    } catch (error) {
-      if (number !== this.asked) return false;
-      throw error;
-    }
-    if (number !== this.asked) return false;
-    this.image = image;
-    this.side = side;
-    return true;
-  }
-
-  /** Zoomed in past what the rendition shows: loads a finer one, and the coarse one stays until it is there. */
-  async refine({ pixels, viewport, ratio }) {
-    if (this.tiles) {
-      this.tiles.want(viewport, ratio);
-      return;
-    }
-    const wanted = stepFor(pixels, FINEST);
-    if (!this.image || wanted <= this.side || this.side >= Math.max(this.item.width, this.item.height)) return;
-    if (await this.#fetch(wanted)) this.changed();
-  }
-
-  draw(context, viewport, region) {
-    if (!this.image) return 0;
-    drawWhole(context, this.image, viewport);
-    this.tiles?.draw(context, viewport, region);
-    return EXPENSIVE;
-  }
-
-  close() {
-    this.tiles?.close();
-    this.asked += 1;
-    this.image = null;
-  }
+function fetched(url) {
+  const image = new Image();
+  image.decoding = "async";
+  image.src = url;
+  return image;
 }
 
-/** The picture for an item. */
-export function pictureOf(item, options) {
-  return item.samples_url && hasWindow(item) ? new GreyFrames(item) : new Photo(item, options);
+/** Values of DICOM frames are no picture that an <img> could decode. */
+const isValues = (url) => new URL(url, location.href).pathname.endsWith("/samples/");
+
+async function bytesOf(url) {
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(`${reply.status} from ${url}`);
+  return reply.arrayBuffer();
+}
+
+/** The bytes at this address: those loaded ahead, which are then forgotten here, or new ones on their way. */
+export function bytesFor(url) {
+  const bytes = ahead.get(url) ?? bytesOf(url);
+  ahead.delete(url);
+  return bytes;
+}
+
+/** Starts to load and decode; resolves to the bytes that the decoded picture takes, 0 where it cannot be loaded. */
+export async function loadAhead(url) {
+  if (!ahead.has(url)) ahead.set(url, isValues(url) ? bytesOf(url) : fetched(url));
+  const image = ahead.get(url);
+  try {
+    if (isValues(url)) return 3 * (await image).byteLength; // the values, and the picture made of them
+    await image.decode();
+  } catch (error) {
+    console.info("Not loaded ahead:", url, error.name);
+    ahead.delete(url); // whoever opens it tries again, and says what is wrong
+    return 0;
+  }
+  return 4 * image.naturalWidth * image.naturalHeight;
+}
+
+/** The picture at this address: the one loaded ahead, which is then forgotten here, or a new one on its way. */
+export function pictureFor(url) {
+  const image = ahead.get(url) ?? fetched(url);
+  ahead.delete(url);
+  return image;
+}
+
+/** Lets go of pictures that nobody will open. */
+export function forgetAhead(urls) {
+  for (const url of urls) ahead.delete(url);
 }

@@ -2,7 +2,7 @@
 // text sizes are CSS pixels. Text and marks stay upright when the view is turned.
 
 import { inkOn } from "../colours.js";
-import { boundsOf, handlesOf, ringsOf } from "./geometry.js";
+import { boundsOf, ringsOf } from "./geometry.js";
 
 export const FONT = "12px system-ui, sans-serif";
 
@@ -159,18 +159,18 @@ function fitted(context, text, width) {
   return `${cut}…`;
 }
 
-/** The selected annotation: stronger, with its handles or points. */
-export function drawSelected(context, annotation, viewport, { colour, name, names, handles }) {
+/** A selected annotation: stronger. Its handles and points are drawn by tools/grips.js. */
+export function drawSelected(context, annotation, viewport, { colour, name, names, dash = [] }) {
   trace(context, annotation, viewport);
   fillSoft(context, colour, 0.24);
+  context.setLineDash(dash);
   strokeSeen(context, colour, 2.5);
+  context.setLineDash([]);
   if (names) drawName(context, annotation, viewport, colour, name);
-  if (!handles) return;
-  if (annotation.box) for (const point of Object.values(handlesOf(annotation.box))) drawHandle(context, viewport.toScreen(point), colour);
-  else for (const [ring] of ringsOf(annotation.polygon)) for (const point of ring) drawPoint(context, viewport.toScreen(point), colour);
 }
 
-function drawHandle(context, [x, y], colour) {
+/** A square handle of a box. */
+export function drawHandle(context, [x, y], colour) {
   context.fillStyle = "#ffffff";
   context.strokeStyle = inkOn(colour) === "#000000" ? "#222222" : colour;
   context.lineWidth = 1.5;

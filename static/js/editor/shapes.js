@@ -24,9 +24,9 @@ export class ShapeLayer {
   }
 
   /**
-   * Shows a scene: {annotations, except, colourOf, nameOf, names, outline, locked, dashed}. `except` is the id of one that
-   * is drawn elsewhere; colourOf and nameOf take a class id; `dashed(annotation)` says which outlines are dashed. `style`
-   * changes whenever anything but the list and `except` does.
+   * Shows a scene: {annotations, except, colourOf, nameOf, dashOf, names, outline, style}. `except` is a set of ids that
+   * are drawn elsewhere; colourOf and nameOf take a class id; dashOf gives the line pattern of an annotation, [] for none.
+   * `style` changes whenever anything but the list and `except` does.
    */
   paint(scene, viewport, ratio, moving) {
     const before = this.scene;
@@ -37,12 +37,10 @@ export class ShapeLayer {
   }
 
   #compare(before, scene, scale) {
-    if (before.annotations === scene.annotations && before.except === scene.except) return;
     const { removed, added, reordered } = difference(before.annotations, scene.annotations);
-    const changed = [...removed.filter((one) => one.id !== before.except), ...added.filter((one) => one.id !== scene.except)];
-    if (before.except !== scene.except) {
-      changed.push(...scene.annotations.filter((one) => one.id === before.except || one.id === scene.except));
-    }
+    const changed = [...removed.filter((one) => !before.except.has(one.id)), ...added.filter((one) => !scene.except.has(one.id))];
+    const swapped = (id) => before.except.has(id) !== scene.except.has(id);
+    if ([...before.except, ...scene.except].some(swapped)) changed.push(...scene.annotations.filter((one) => swapped(one.id)));
     if (reordered || changed.length > MOST_PATCHES) this.layer.invalidate();
     else for (const one of changed) this.layer.invalidateRegion(grown(boundsOf(one), REACH / (this.layer.drawn?.scale ?? scale)));
   }
@@ -50,7 +48,7 @@ export class ShapeLayer {
   #draw(context, view, region) {
     const { scene } = this;
     const near = grown(region, REACH / view.scale);
-    const found = searchIn(scene.annotations, near).filter((one) => one.id !== scene.except);
+    const found = searchIn(scene.annotations, near).filter((one) => !scene.except.has(one.id));
     // How much is drawn is decided where everything is drawn, and kept for what is patched in later.
     if (!this.layer.patches.length) this.#decide(found, view);
     const blocks = new Map();
@@ -80,7 +78,7 @@ export class ShapeLayer {
     const colour = scene.colourOf(one.label_class);
     const points = trace(context, one, view, detail === "thin" ? 2 : 0.75);
     if (!scene.outline && detail !== "thin") fillSoft(context, colour, 0.14);
-    context.setLineDash(scene.locked ? [7, 4] : scene.dashed?.(one) ? [4, 4] : []);
+    context.setLineDash(scene.dashOf(one));
     if (detail === "halo") strokeSeen(context, colour);
     else {
       context.lineJoin = "miter";

@@ -2,9 +2,12 @@
 // calls of the current tool. Points that tools see are image pixels; `pointer` is in coordinates of the view.
 
 import { debounce, say } from "./dom.js";
+import { GreyFrames } from "./grey_frames.js";
 import { Layer } from "./layers.js";
-import { pictureOf } from "./pictures.js";
+import { hasWindow } from "./levels.js";
+import { Photo } from "./photo.js";
 import { cleared } from "./render.js";
+import { renditionUrl, stepFor } from "./renditions.js";
 import { Viewport } from "./viewport.js";
 
 /** The view rests when it has not moved for so long; then everything is drawn sharp and finer pictures are loaded. */
@@ -12,6 +15,11 @@ const REST_MS = 140;
 
 /** Cursors of handles lie along the image's axes; these are what they look like after a quarter turn. */
 const TURNED = { "ns-resize": "ew-resize", "ew-resize": "ns-resize", "nwse-resize": "nesw-resize", "nesw-resize": "nwse-resize" };
+
+/** Whether an item comes as values, for windowing here. */
+const isGrey = (item) => Boolean(item.samples_url) && hasWindow(item);
+
+const pictureOf = (item, options) => (isGrey(item) ? new GreyFrames(item) : new Photo(item, options));
 
 export class Stage extends EventTarget {
   /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "image", "loaded", "failed". */
@@ -92,6 +100,17 @@ export class Stage extends EventTarget {
     const { viewport, ratio, frame } = this;
     const { size, scale } = viewport;
     return { frame, ratio, viewport, pixels: Math.max(size.width, size.height) * scale * ratio };
+  }
+
+  /** The address of the picture that an item shows first, to be loaded ahead. */
+  firstUrl(item) {
+    if (isGrey(item)) return GreyFrames.urlOf(item, 0);
+    const { width, height } = this.root.getBoundingClientRect();
+    const viewport = new Viewport();
+    viewport.resize({ width, height });
+    viewport.setImage({ width: item.width, height: item.height });
+    const side = stepFor(Math.max(item.width, item.height) * viewport.fitScale * this.ratio);
+    return renditionUrl(item, { side });
   }
 
   async #load() {
@@ -240,7 +259,7 @@ export class Stage extends EventTarget {
     const at = this.positionOf(event);
     this.pointers.set(event.pointerId, at);
     if (this.pointers.size === 2) {
-      this.tool?.cancel?.();
+      this.#interrupt();
       this.gesture = { kind: "pinch", ...this.#pinch() };
     } else if (event.button === 1 || (event.button === 0 && (this.panning || this.spaceHeld))) {
       event.preventDefault();
@@ -250,6 +269,12 @@ export class Stage extends EventTarget {
       this.tool?.down?.(this.viewport.toImage(at), event);
     }
     this.updateCursor();
+  }
+
+  /** The press that the tool heard of was not meant for it; what was drawn before stays. */
+  #interrupt() {
+    if (this.tool?.interrupt) this.tool.interrupt();
+    else this.tool?.cancel?.();
   }
 
   #pinch() {
@@ -287,7 +312,7 @@ export class Stage extends EventTarget {
     const kind = this.gesture?.kind;
     if (this.pointers.size === 0 || kind !== "pinch") this.gesture = null;
     if (kind === "tool") {
-      if (cancelled) this.tool?.cancel?.();
+      if (cancelled) this.#interrupt();
       else this.tool?.up?.(this.viewport.toImage(at), event);
       this.paint("overlay");
     }
