@@ -2,7 +2,7 @@
 // text sizes are CSS pixels. Text and marks stay upright when the view is turned.
 
 import { inkOn } from "../colours.js";
-import { boundsOf, ringsOf } from "./geometry.js";
+import { boundsOf } from "./geometry.js";
 
 export const FONT = "12px system-ui, sans-serif";
 

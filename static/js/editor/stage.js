@@ -135,9 +135,10 @@ export class Stage extends EventTarget {
   measure() {
     const { width, height } = this.root.getBoundingClientRect();
     const ratio = this.ratio;
+    const [w, h] = [width, height].map((side) => Math.max(Math.round(side * ratio), 1));
     for (const canvas of [this.imageCanvas, this.shapeCanvas, this.overlayCanvas]) {
-      canvas.width = Math.max(Math.round(width * ratio), 1);
-      canvas.height = Math.max(Math.round(height * ratio), 1);
+      // Even the same size, set again, empties a canvas.
+      if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
     }
     this.viewport.resize({ width, height });
   }
