@@ -293,7 +293,6 @@ def test_p_closes_by_enter_by_a_double_click_and_by_the_first_point(bob: Person,
         at.click(point)
     at.page.mouse.dblclick(*at.to_screen((350, 140)))
     assert at.regions()[1] == "100 × 100 at 250, 40"
-    at.page.wait_for_timeout(450)
     # The first point.
     for point in [(250.0, 200.0), (350.0, 200.0), (350.0, 280.0), (250.0, 200.0)]:
         at.click(point)

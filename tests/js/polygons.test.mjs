@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { along, nearestBorder } from "../../static/js/editor/borders.js";
 import { contains, simplified } from "../../static/js/editor/geometry.js";
-import { areaOf, cleaned, intersected, subtracted, united } from "../../static/js/editor/polygon_ops.js";
+import { areaOf, cleaned, fromOutline, intersected, subtracted, united } from "../../static/js/editor/polygon_ops.js";
 import { split } from "../../static/js/editor/splitting.js";
 import { generator } from "./support.mjs";
 
@@ -64,6 +64,14 @@ test("an outline that crosses itself becomes parts, and a hole that sticks out i
   assert.deepEqual([stuck.parts[0].holes.length, areaOf(stuck)], [0, 9800]);
   assert.equal(cleaned({ parts: [{ outer: [[0, 0], [10, 0], [5, 0]], holes: [] }] }), null);
   assert.equal(areaOf(cleaned({ parts: [...square(0, 0, 10).parts, ...square(5, 5, 10).parts] })), 175, "parts that overlap");
+});
+
+test("an outline needs three points round an area, even where its halves would cancel each other", () => {
+  const size = { width: 100, height: 100 };
+  assert.equal(fromOutline([[0, 0], [10, 0]], size), null);
+  assert.equal(fromOutline([[0, 0], [10, 10], [20, 20]], size), null);
+  assert.equal(areaOf(fromOutline([[0, 0], [10, 10], [10, 0], [0, 10]], size)), 50);
+  assert.deepEqual(fromOutline([[-5, 0], [500, 0], [50, 500]], size).parts[0].outer, [[0, 0], [100, 0], [50, 100]]);
 });
 
 test("areas add up for any two polygons", () => {

@@ -1,16 +1,12 @@
 // What can be done with the selected annotations, by key, by the menu "Regions" and from the list beside the image. Every
 // command says what it did, or why it did nothing.
 
-import { Clipboard, placed } from "./clipboard.js";
-import { byId, newId, say, storage } from "./dom.js";
-import { boundsOf, boundsOfAll, insertVertex, movedTogether, overlap, removeVertex } from "./geometry.js";
+import { Copies } from "./copies.js";
+import { byId, say, storage } from "./dom.js";
+import { boundsOf, insertVertex, movedTogether, overlap, removeVertex } from "./geometry.js";
 import { united } from "./polygon_ops.js";
 import { KeyboardHand } from "./keyboard_hand.js";
 
-/** The server takes no more on one image. */
-const MOST = 10_000;
-/** Where the copy of an object lies beside the original, in CSS pixels. */
-const BESIDE = 12;
 const SNAP_KEY = "tessera.snapping";
 
 export class Commands {
@@ -18,12 +14,10 @@ export class Commands {
   constructor(desk, projectId) {
     this.desk = desk;
     this.hand = new KeyboardHand(desk);
-    this.clipboard = new Clipboard(desk.kind, projectId, sessionStorage);
+    this.copies = new Copies(desk, projectId);
     desk.snapping = storage.get(SNAP_KEY) !== false;
     for (const button of document.querySelectorAll("[data-command]")) button.addEventListener("click", () => this.run(button.dataset.command));
-    // Opening the menu with the mouse leaves the focus where it is, so that Enter goes on meaning "submit".
-    byId("regions-menu").querySelector("summary").addEventListener("mousedown", (event) => event.preventDefault());
-    for (const type of ["copy", "cut", "paste"]) document.addEventListener(type, (event) => this.#onClipboard(event));
+    leaveNoFocus(byId("regions-menu"));
     this.showSwitches();
   }
 
@@ -33,10 +27,10 @@ export class Commands {
 
   /** Commands by the names of the menu and of the registry of keys. */
   #all = {
-    duplicate: () => this.duplicate(),
-    copy: () => this.copy(),
-    paste: () => this.paste(),
-    repeat: () => this.repeat(),
+    duplicate: () => this.copies.duplicate(),
+    copy: () => this.copies.copy(),
+    paste: () => this.copies.paste(),
+    repeat: () => this.copies.repeat(),
     select_all_objects: () => this.selectAll(),
     edit: () => this.desk.dialog.open(),
     join: () => this.join(),
@@ -68,75 +62,6 @@ export class Commands {
     if (!chosen.length) this.desk.tell("select_region");
     else if (!free.length) this.desk.tell("is_locked");
     return free;
-  }
-
-  // --- Copies ---
-
-  #onClipboard(event) {
-    const typing = event.target.closest?.("input, textarea, [contenteditable]");
-    const isReading = event.type !== "paste" && !document.getSelection().isCollapsed;
-    if (typing || isReading || !this.desk.isOpen || document.querySelector("dialog[open]")) return;
-    event.preventDefault();
-    if (event.type === "paste") this.paste();
-    else if (this.copy() && event.type === "cut") this.delete();
-  }
-
-  copy() {
-    const { chosen } = this.store;
-    if (!chosen.length) this.desk.tell("select_region");
-    else {
-      this.clipboard.copy(chosen, this.desk.assignment.item.id);
-      this.desk.tell("copied", { n: chosen.length });
-    }
-    return chosen.length > 0;
-  }
-
-  paste() {
-    const copied = this.clipboard.copied;
-    if (!copied?.shapes.length) this.desk.tell("nothing_copied");
-    else this.#putIn(copied.shapes, "pasted", { beside: copied.item === this.desk.assignment.item.id });
-  }
-
-  /** What the image before held when it was left. */
-  repeat() {
-    const { before } = this.clipboard;
-    if (!before) this.desk.tell("nothing_before");
-    else this.#putIn(before.shapes, "repeated", {});
-  }
-
-  duplicate() {
-    const { chosen } = this.store;
-    if (chosen.length) this.#putIn(chosen, "duplicated", { beside: true });
-    else this.desk.tell("select_region");
-  }
-
-  /** New annotations of these shapes, cut to the image. With `beside` none lies exactly on one that is there. */
-  #putIn(shapes, done, { beside = false }) {
-    const { desk, store } = this;
-    if (store.annotations.length + shapes.length > MOST) {
-      desk.tell("too_many", { n: MOST });
-      return;
-    }
-    const by = beside ? this.#shift(shapes) : [0, 0];
-    const fresh = shapes.map((one) => placed(one, store.size, by)).filter((one) => one !== null);
-    const known = fresh.map((one) => ({ ...one, label_class: desk.tags.get(one.label_class) ? one.label_class : desk.classId }));
-    if (!fresh.length) desk.tell("outside_image");
-    else if (known.some((one) => one.label_class === null)) desk.classReady();
-    else {
-      desk.addAll(known);
-      desk.tell(done, { n: fresh.length });
-    }
-  }
-
-  /** A little to the lower right, as often as needed to lie on nothing of the same place. */
-  #shift(shapes) {
-    const step = Math.max(Math.round(this.desk.stage.reach(BESIDE)), 1);
-    const [left, top] = boundsOfAll(shapes);
-    const taken = new Set(this.store.annotations.map((one) => boundsOf(one).slice(0, 2).join()));
-    let by = step;
-    while (shapes.some((one) => taken.has(boundsOf(one).slice(0, 2).map((value) => value + by).join())) && by < 50 * step) by += step;
-    const { width, height } = this.store.size;
-    return [left + by < width - 1 ? by : 0, top + by < height - 1 ? by : 0];
   }
 
   // --- Changes ---
@@ -318,4 +243,14 @@ export class Commands {
       if (command in idle) button.disabled = idle[command];
     }
   }
+}
+
+/** A menu that was opened by a pointer does not keep the focus when it closes, so that Enter goes on meaning "submit". */
+function leaveNoFocus(menu) {
+  let byPointer = false;
+  menu.addEventListener("pointerdown", () => (byPointer = true));
+  menu.addEventListener("keydown", () => (byPointer = false));
+  menu.addEventListener("toggle", () => {
+    if (!menu.open && byPointer && menu.contains(document.activeElement)) document.activeElement.blur();
+  });
 }

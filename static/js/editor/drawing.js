@@ -4,16 +4,14 @@
 import { Commands } from "./commands.js";
 import { byId, newId, say } from "./dom.js";
 import { Objects } from "./objects.js";
+import { Painter } from "./painter.js";
 import { Patterns } from "./patterns.js";
 import { cleaned } from "./polygon_ops.js";
 import { RegionDialog } from "./region_dialog.js";
-import { closeAt, drawClose, drawLabel, drawSelected } from "./render.js";
-import { ShapeLayer } from "./shapes.js";
 import { Store } from "./store.js";
 import { BoxTool } from "./tools/box.js";
 import { CutTool } from "./tools/cut.js";
 import { ExtremeTool } from "./tools/extreme.js";
-import { drawGrips } from "./tools/grips.js";
 import { PointsTool } from "./tools/points.js";
 import { HoleTool, PartTool, PolygonTool } from "./tools/polygon.js";
 import { SelectTool } from "./tools/select.js";
@@ -40,7 +38,6 @@ export class DrawingView extends EventTarget {
     this.preview = null;
     this.names = true;
     this.outline = false;
-    this.shapes = new ShapeLayer(stage.shapeCanvas);
     this.snapping = false;
     this.assignment = null;
     this.store = new Store();
@@ -51,9 +48,12 @@ export class DrawingView extends EventTarget {
     this.dialog = new RegionDialog(this);
     this.commands = new Commands(this, projectId);
     this.objects = new Objects(tags, this);
+    // With the focus on an application, a screen reader passes the arrow keys on.
+    stage.root.setAttribute("role", "application");
+    stage.root.setAttribute("aria-label", say("stage_help"));
+    stage.root.tabIndex = 0;
     stage.root.hidden = false;
-    stage.addEventListener("paint", () => this.#paint());
-    stage.addEventListener("overlay", () => this.#paintOverlay());
+    this.painter = new Painter(this);
     this.setPatterns(this.patterns.isOn, { quietly: true });
     this.setTool(kind);
   }
@@ -71,6 +71,7 @@ export class DrawingView extends EventTarget {
     this.store = new Store({ size: { width: item.width, height: item.height }, annotations: answers.get(id) });
     this.store.view = new Visibility(view);
     this.store.addEventListener("change", ({ detail }) => {
+      if (detail.source === "edit") for (const tool of this.tools.values()) tool.sketch?.edited();
       this.refresh();
       this.dispatchEvent(new CustomEvent("change", { detail: { assignment: id, ...detail } }));
     });
@@ -96,7 +97,7 @@ export class DrawingView extends EventTarget {
 
   /** Nothing of one image reaches the next: no half-drawn shape, no undo. */
   #leave() {
-    if (this.assignment) this.commands.clipboard.leave(this.store.annotations, this.assignment.item.id);
+    if (this.assignment) this.commands.copies.leave();
     this.cancel();
     for (const tool of this.tools.values()) tool.sketch?.clear();
     this.show(null);
@@ -170,11 +171,6 @@ export class DrawingView extends EventTarget {
     this.page.show(say(key, values));
   }
 
-  drawMeasure(context, text) {
-    const { pointer } = this.stage;
-    if (pointer) drawLabel(context, pointer, text);
-  }
-
   /** Brings everything around the canvas up to date. */
   refresh() {
     const counts = new Map();
@@ -182,7 +178,7 @@ export class DrawingView extends EventTarget {
     this.tags.show({ active: new Set(this.classId === null ? [] : [this.classId]), counts });
     this.objects.show(this.store);
     byId("tool-undo").disabled = !this.store.canUndo && !this.tool.isDrawing;
-    byId("tool-redo").disabled = !this.store.canRedo && !this.tool.canRedo;
+    byId("tool-redo").disabled = !this.tool.canRedo && (this.tool.isDrawing || !this.store.canRedo);
     byId("tool-delete-all").disabled = !this.store.annotations.length;
     byId("tool-lock").setAttribute("aria-pressed", String(this.store.locked));
     this.commands.showSwitches();
@@ -266,8 +262,9 @@ export class DrawingView extends EventTarget {
     return this.tool.undo?.() || this.store.undo();
   }
 
+  /** An object that was taken back before a drawing began does not come back into the middle of it. */
   redo() {
-    return this.tool.redo?.() || this.store.redo();
+    return this.tool.redo?.() || (!this.tool.isDrawing && this.store.redo());
   }
 
   /** Esc: stops what is being drawn or dragged, else lets go of a single point, else deselects; never anything more. */
@@ -324,42 +321,5 @@ export class DrawingView extends EventTarget {
   setFrame(frame) {
     if (!this.tool.isDrawing) this.tool.cancel();
     this.store.setFrame(frame);
-  }
-
-  // --- Painting ---
-
-  #dashOf = (one) => this.patterns.dashOf(one, !this.store.canEdit(one.id));
-
-  #paint() {
-    const { stage, store, tags, patterns, names, outline } = this;
-    const scene = {
-      annotations: stage.item ? store.visible : [],
-      except: new Set([...store.selectedIds, ...(this.preview ?? []).map((one) => one.id)]),
-      colourOf: tags.colourOf,
-      nameOf: tags.nameOf,
-      dashOf: this.#dashOf,
-      names,
-      outline,
-      style: [this.assignment?.id, names, outline, patterns.isOn, store.view.version, store.locked && store.newest].join(),
-    };
-    this.shapes.paint(scene, stage.viewport, stage.ratio, stage.isMoving);
-  }
-
-  #paintOverlay() {
-    const { stage, store, tags } = this;
-    const context = stage.overlayCanvas.getContext("2d");
-    if (!stage.item) return;
-    const changing = new Map((this.preview ?? []).map((one) => [one.id, one]));
-    const ones = store.chosen.map((one) => changing.get(one.id) ?? one);
-    for (const one of ones) {
-      const dash = this.#dashOf(one);
-      drawSelected(context, one, stage.viewport, { colour: tags.colourOf(one.label_class), name: tags.nameOf(one.label_class), names: this.names, dash });
-    }
-    if (ones.length === 1 && store.canEdit(ones[0].id)) {
-      const grip = this.preview ? null : this.commands.hand.grip;
-      drawGrips(context, ones[0], stage.viewport, tags.colourOf(ones[0].label_class), grip);
-      if (!this.preview && this.tool.hasClose) drawClose(context, closeAt(ones[0], stage.viewport));
-    }
-    if (stage.tool === this.tool && !stage.panning) this.tool.draw?.(context);
   }
 }

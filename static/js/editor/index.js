@@ -41,7 +41,7 @@ const view = isClassification
 const viewTools = new ViewTools(stage, page, {
   onFrame: (frame) => view.setFrame?.(frame),
   onOutline: (outline) => view.setOutline?.(outline),
-  selection: () => (isClassification ? null : view.store.selection),
+  selection: () => (isClassification ? [] : view.store.chosen),
 });
 const queue = new Queue(context.urls);
 const user = context.user?.id ?? 0;

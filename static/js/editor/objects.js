@@ -112,7 +112,9 @@ export class Objects {
   }
 
   #focus(part) {
-    this.list.querySelector(`[data-index="${this.at}"] [data-part="${part}"]`)?.focus();
+    const row = this.list.querySelector(`[data-index="${this.at}"]`);
+    row?.classList.add("is-current"); // its buttons show, or they could not take the focus
+    row?.querySelector(`[data-part="${part}"]`).focus();
   }
 
   #onFocus(event) {

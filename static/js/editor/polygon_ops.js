@@ -5,7 +5,7 @@
 
 import { ClipType, FillRule, PathType } from "../../vendor/clipper2-ts/Core.js";
 import { Clipper64, PolyTree64 } from "../../vendor/clipper2-ts/Engine.js";
-import { MIN_SIDE, ringArea } from "./geometry.js";
+import { clampPoint, MIN_SIDE, ringArea, round, withoutRepeats } from "./geometry.js";
 
 const PER_PIXEL = 100;
 /** Square pixels. What a union or a cut leaves below this is rounding, not something a hand drew. */
@@ -91,6 +91,12 @@ export function cleaned(polygon) {
   const whole = found.length === 1 ? found[0] : toPolygon(run(ClipType.Union, found.flatMap((one) => one.parts.flatMap(windings)), []), least);
   const same = whole && ringsIn(whole) === ringsIn(polygon) && countOf(whole) === countOf(polygon);
   return same ? polygon : whole;
+}
+
+/** The polygon with an outline through these points, kept inside the image and cleaned; null where it has no area. */
+export function fromOutline(points, size) {
+  const outer = withoutRepeats(points.map((point) => clampPoint(point, size).map(round)));
+  return outer.length < 3 ? null : cleaned({ parts: [{ outer, holes: [] }] });
 }
 
 /** Square pixels, holes taken off; exact for cleaned polygons. */

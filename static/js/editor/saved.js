@@ -17,7 +17,7 @@ export class Saved {
   }
 
   /** `state` as Sync tells it. */
-  show({ name, waiting, refused }) {
+  show({ name, waiting, refused, writing }) {
     const box = byId("saved-state");
     if (box.dataset.state !== name) {
       box.dataset.state = name;
@@ -26,7 +26,7 @@ export class Saved {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.#read(name), READ_AFTER_MS);
     }
-    box.dataset.waiting = String(waiting);
+    Object.assign(box.dataset, { waiting: String(waiting), writing: String(writing) });
     byId("refused-open").hidden = refused === 0;
     byId("refused-count").textContent = say("refused_count", { n: refused });
     if (byId("refused-dialog").open) this.#fill();

@@ -62,7 +62,7 @@ export class Session {
     if (ready) {
       this.#leavePage();
       this.#show(ready, false);
-      this.supply.ring.fill();
+      this.supply.fill();
       return;
     }
     this.#leavePage();
@@ -76,7 +76,7 @@ export class Session {
       if (page) this.#show(page, false);
       else this.#showEnd(reply.reason);
     });
-    this.supply.ring.fill();
+    this.supply.fill();
   }
 
   #leavePage() {
@@ -131,8 +131,10 @@ export class Session {
     this.#markOpened(task);
     this.#showLayout();
     this.refresh();
-    if (this.restored) this.page.show(say("restored"));
-    else if (isPast) this.page.show(say("past_page"));
+    if (this.restored) {
+      this.sync.look();
+      this.page.show(say("restored"));
+    } else if (isPast) this.page.show(say("past_page"));
     // The image may take its time, and whoever knows the answer need not wait for it.
     loading.catch((error) => this.task === task && this.page.showNotice("warning", error.message, [this.#closing()]));
   }

@@ -2,6 +2,7 @@
 // has not sent, and taken ahead with their pictures.
 
 import { ApiError } from "../csrf.js";
+import { byId } from "./dom.js";
 import { forgetAhead, loadAhead } from "./pictures.js";
 import { Ring } from "./ring.js";
 
@@ -87,6 +88,14 @@ export class Supply {
   }
 
   // --- Ahead ---
+
+  /** Takes pages ahead in the background; the page says how many there are once that has come to rest. */
+  async fill() {
+    const { dataset } = byId("label-page");
+    delete dataset.ahead;
+    await this.ring.fill();
+    dataset.ahead = String(this.ring.pages.length);
+  }
 
   async #ahead() {
     try {

@@ -105,7 +105,7 @@ export function standing({ waiting, isOffline, needsSignIn, isLasting }) {
 
 export class Sync extends EventTarget {
   /**
-   * Emits "state" ({name, waiting, refused}), "submitted" ({entry, reply}) and "refused" ({entries}); the last two also
+   * Emits "state" ({name, waiting, refused, writing}), "submitted" ({entry, reply}) and "refused" ({entries}); the last two also
    * for what another tab sent. `send(step, body)` makes the request; `renewToken()` fetches a fresh CSRF token.
    */
   constructor({ journal, locks, send, renewToken, channel = null, timers = globalThis, isOnline = () => navigator.onLine !== false }) {
@@ -124,9 +124,17 @@ export class Sync extends EventTarget {
 
   /** Keeps entries on this device, then sends them. */
   async add(entries) {
-    this.#tell({ waiting: Math.max(this.state?.waiting ?? 0, 1) });
-    await this.journal.append(entries);
+    const kept = this.journal.append(entries);
+    this.#tell({ waiting: Math.max(this.state?.waiting ?? 0, 1), writing: this.journal.writing });
+    await kept;
+    this.#tell({ writing: this.journal.writing });
     this.kick();
+  }
+
+  /** There may be something in the journal that was not added here. */
+  look() {
+    this.#tell({ waiting: Math.max(this.state?.waiting ?? 0, 1) });
+    return this.kick();
   }
 
   /** Starts sending, now; does nothing where somebody has to sign in first. */
@@ -261,9 +269,9 @@ export class Sync extends EventTarget {
 
   #tell(change, { aloud = true } = {}) {
     const { isOffline, needsSignIn } = this;
-    const state = { waiting: 0, refused: 0, ...this.state, ...change };
+    const state = { waiting: 0, refused: 0, writing: 0, ...this.state, ...change };
     state.name = standing({ ...state, isOffline, needsSignIn, isLasting: this.journal.isLasting });
-    const isNews = ["name", "waiting", "refused"].some((name) => state[name] !== this.state?.[name]);
+    const isNews = ["name", "waiting", "refused", "writing"].some((name) => state[name] !== this.state?.[name]);
     this.state = state;
     if (!isNews) return;
     this.dispatchEvent(new CustomEvent("state", { detail: state }));

@@ -3,13 +3,13 @@
 
 import { DicomTools } from "./dicom_tools.js";
 import { byId, element, say } from "./dom.js";
-import { boundsOf } from "./geometry.js";
+import { boundsOfAll } from "./geometry.js";
 import { Look } from "./look.js";
 import { RulerTool } from "./ruler.js";
 
 export class ViewTools {
-  /** `onFrame(frame)` is called before a frame is loaded, `onOutline(on)` for shapes; `selection()` is an annotation or null. */
-  constructor(stage, page, { onFrame = () => {}, onOutline = () => {}, selection = () => null } = {}) {
+  /** `onFrame(frame)` is called before a frame is loaded, `onOutline(on)` for shapes; `selection()` lists the selected annotations. */
+  constructor(stage, page, { onFrame = () => {}, onOutline = () => {}, selection = () => [] } = {}) {
     this.stage = stage;
     this.page = page;
     this.selection = selection;
@@ -97,12 +97,12 @@ export class ViewTools {
   }
 
   zoomToObject() {
-    const one = this.selection();
-    if (!one) {
+    const ones = this.selection();
+    if (!ones.length) {
       this.page.show(say("select_region_first"));
       return;
     }
-    this.stage.viewport.showRegion(boundsOf(one));
+    this.stage.viewport.showRegion(boundsOfAll(ones));
     this.stage.moved(false);
   }
 

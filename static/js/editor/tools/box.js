@@ -91,5 +91,5 @@ export function drawBox(context, desk, box) {
   context.beginPath();
   context.rect(x, y, box.width * viewport.scale, box.height * viewport.scale);
   strokeSeen(context, desk.colour);
-  desk.drawMeasure(context, `${Math.round(box.width)} × ${Math.round(box.height)}`);
+  desk.painter.drawMeasure(context, `${Math.round(box.width)} × ${Math.round(box.height)}`);
 }

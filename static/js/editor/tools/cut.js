@@ -1,4 +1,4 @@
-// C: a line through the selected polygon cuts it in two. Drag it, or click its points and end with Enter or a double
+// B: a line through the selected polygon cuts it in two. Drag it, or click its points and end with Enter or a double
 // click. With nothing selected it cuts the smallest polygon that the line goes through, and only that.
 
 import { simplified } from "../geometry.js";

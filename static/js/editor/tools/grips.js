@@ -1,6 +1,6 @@
 // The handles of the selected box and the points of the selected polygon: finding, dragging and drawing them.
 
-import { contains, handlesOf, moveVertex, resizeBox, ringsOf } from "../geometry.js";
+import { boundsOf, contains, handlesOf, moveVertex, resizeBox, ringsOf } from "../geometry.js";
 import { handleAt, vertexAt } from "../hit.js";
 import { drawHandle, drawPoint } from "../render.js";
 
@@ -99,6 +99,21 @@ export function drawGrips(context, one, viewport, colour, active = null) {
   else drawPoints(context, one.polygon, viewport, colour);
   if (!active) return;
   drawPoint(context, viewport.toScreen(gripPoint(one, active)), colour, 7);
+}
+
+/** A frame round each of very many annotations, as one path: cheap. */
+export function drawFrames(context, ones, viewport) {
+  context.beginPath();
+  for (const one of ones) {
+    const [left, top, right, bottom] = boundsOf(one);
+    const [x, y] = viewport.toScreen([left, top]);
+    context.rect(x - 2, y - 2, (right - left) * viewport.scale + 4, (bottom - top) * viewport.scale + 4);
+  }
+  context.setLineDash([3, 3]);
+  context.strokeStyle = "#ffffff";
+  context.lineWidth = 1;
+  context.stroke();
+  context.setLineDash([]);
 }
 
 function drawHandles(context, box, viewport, colour) {

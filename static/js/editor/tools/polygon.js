@@ -3,9 +3,9 @@
 // shape out of the selected polygon or add it as a further part.
 
 import { along, nearestBorder } from "../borders.js";
-import { polygonFromRing, simplified } from "../geometry.js";
+import { simplified } from "../geometry.js";
 import { annotationAt } from "../hit.js";
-import { areaOf, cleaned, subtracted, united } from "../polygon_ops.js";
+import { areaOf, fromOutline, subtracted, united } from "../polygon_ops.js";
 import { reachOf } from "./grips.js";
 import { SketchTool } from "./sketch_tool.js";
 
@@ -23,7 +23,7 @@ export class PolygonTool extends SketchTool {
 
   constructor(desk) {
     super(desk);
-    this.finishedAt = -Infinity;
+    this.finished = { at: -Infinity, point: [0, 0] };
     this.place = null;
   }
 
@@ -41,10 +41,10 @@ export class PolygonTool extends SketchTool {
   }
 
   down(point, event) {
-    if (event.timeStamp - this.finishedAt < DOUBLE_CLICK_MS) return;
+    if (event.timeStamp - this.finished.at < DOUBLE_CLICK_MS && !this.isFar(point, this.finished.point, STROKE_FROM)) return;
     if (!this.isDrawing && !this.begins(point, event)) return;
     if (this.#closes(point, event)) {
-      this.#finishByPointer();
+      this.#finishByPointer(point);
       return;
     }
     const place = this.#placed(point, event);
@@ -75,7 +75,7 @@ export class PolygonTool extends SketchTool {
     const stroke = simplified([...press.track, place.point], this.desk.stage.reach(SMOOTH)).slice(1);
     if (press.added) this.sketch.extend(stroke, place.border);
     else this.sketch.add(stroke, place.border);
-    if (this.#closes(point, event)) this.#finishByPointer();
+    if (this.#closes(point, event)) this.finish();
     this.changed();
   }
 
@@ -101,20 +101,19 @@ export class PolygonTool extends SketchTool {
     return !this.isFar(point, points[0], Math.max(CLOSE_REACH, reachOf(event) / 2));
   }
 
-  doubleClick() {
-    if (this.isDrawing) this.#finishByPointer();
+  doubleClick(point) {
+    if (this.isDrawing) this.#finishByPointer(point);
   }
 
-  /** Only here a second press may follow at once; after Enter the next press is meant. */
-  #finishByPointer() {
-    if (this.finish() && !this.isDrawing) this.finishedAt = performance.now();
+  /** Only here a second press may follow at once and in the same place; after Enter the next press is meant. */
+  #finishByPointer(point) {
+    if (this.finish() && !this.isDrawing) this.finished = { at: performance.now(), point };
   }
 
   /** Closes the polygon; says so and draws on where it has no area yet. True when something was being drawn. */
   finish() {
     if (!this.isDrawing) return false;
-    const ring = polygonFromRing(this.sketch.points, this.desk.store.size);
-    const polygon = ring && cleaned(ring);
+    const polygon = fromOutline(this.sketch.points, this.desk.store.size);
     if (!polygon) {
       this.desk.tell("needs_points");
       return true;

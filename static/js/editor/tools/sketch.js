@@ -87,6 +87,12 @@ export class Sketch {
     this.mark = mark;
   }
 
+  /** The image was edited: what was taken back before that is not redone any more. */
+  edited() {
+    this.taken = [];
+    this.wasLost = false;
+  }
+
   /** The drawing has become an object. */
   clear() {
     this.steps = [];
