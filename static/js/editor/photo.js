@@ -4,7 +4,7 @@
 import { pictureFor } from "./pictures.js";
 import { EXPENSIVE, drawWhole } from "./render.js";
 import { FINEST, renditionUrl, stepFor } from "./renditions.js";
-import { Tiles } from "./tiles.js";
+import { Tiles } from "./image_tiles.js";
 
 /** A photo, or a frame of a DICOM file in colour: the server's renditions, a larger one when somebody zooms in. */
 export class Photo {

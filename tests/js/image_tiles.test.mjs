@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { levelFor, squaresIn } from "../../static/js/editor/tiles.js";
+import { levelFor, squaresIn } from "../../static/js/editor/image_tiles.js";
 
 const plan = { side: 512, levels: 3 };
 const size = { width: 9000, height: 5000 };
