@@ -48,8 +48,8 @@ export class Ours {
 
   #paint() {
     const scene = {
-      annotations: this.annotations, except: new Set(this.edited ? [this.edited.id] : []), colourOf: (id) => COLOURS[id], nameOf: String,
-      dashOf: () => [], names: false, outline: false, style: "",
+      annotations: this.annotations, except: new Set(this.edited ? [this.edited.id] : []), colourOf: (id) => COLOURS[id], textOf: () => "",
+      dashOf: () => [], isOpen: () => false, names: false, outline: false, style: "",
     };
     this.shapes.paint(scene, this.stage.viewport, this.stage.ratio, this.stage.isMoving);
   }

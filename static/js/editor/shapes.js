@@ -24,9 +24,10 @@ export class ShapeLayer {
   }
 
   /**
-   * Shows a scene: {annotations, except, colourOf, nameOf, dashOf, names, outline, style}. `except` is a set of ids that
-   * are drawn elsewhere; colourOf and nameOf take a class id; dashOf gives the line pattern of an annotation, [] for none.
-   * `style` changes whenever anything but the list and `except` does.
+   * Shows a scene: {annotations, except, colourOf, textOf, dashOf, isOpen, names, outline, style}. `except` is a set of
+   * ids that are drawn elsewhere; colourOf takes a class id; of an annotation, textOf is what stands on it, dashOf its line
+   * pattern, [] for none, isOpen whether it is left unfilled. `style` changes whenever anything but the list and `except`
+   * does.
    */
   paint(scene, viewport, ratio, moving) {
     const before = this.scene;
@@ -61,7 +62,7 @@ export class ShapeLayer {
     }
     context.setLineDash([]);
     drawBlocks(context, blocks, view);
-    if (scene.names && this.hasNames) for (const one of found) drawName(context, one, view, scene.colourOf(one.label_class), scene.nameOf(one.label_class));
+    if (scene.names && this.hasNames) for (const one of found) drawName(context, one, view, scene.colourOf(one.label_class), scene.textOf(one));
     return points * (this.hasHalo ? 3 : 1) + found.length;
   }
 
@@ -77,7 +78,7 @@ export class ShapeLayer {
     const { scene } = this;
     const colour = scene.colourOf(one.label_class);
     const points = trace(context, one, view, detail === "thin" ? 2 : 0.75);
-    if (!scene.outline && detail !== "thin") fillSoft(context, colour, 0.14);
+    if (!scene.outline && detail !== "thin" && !scene.isOpen(one)) fillSoft(context, colour, 0.14);
     context.setLineDash(scene.dashOf(one));
     if (detail === "halo") strokeSeen(context, colour);
     else {
