@@ -6,7 +6,7 @@ from typing import Any
 
 from annotations.models import Annotation, Assignment, Draft, QueueEntry, Response, Review, Task
 from projects.models import Item
-from projects.pages.media import item_image_url
+from projects.pages.media import item_image_url, item_samples_url, item_tiles
 
 
 def task_json(task: Task) -> dict[str, Any]:
@@ -66,6 +66,8 @@ def item_json(item: Item) -> dict[str, Any]:
         "facts": item.facts,
         "image_url": item_image_url(item),
         "thumbnail_url": item_image_url(item, max_side=256),
+        "samples_url": item_samples_url(item),
+        "tiles": item_tiles(item),
     }
 
 

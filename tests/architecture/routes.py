@@ -382,6 +382,12 @@ expect("dataset-scan", post=Rule(C.WRITE_DATASETS, ok=302))
 expect("dataset-delete", post=Rule(C.WRITE_DATASETS, ok=302))
 # No project labels this item; where one does, everybody in the workspace sees it (tests/projects/test_renditions.py).
 expect("item-image", get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404))
+expect("item-samples", {"item_id": "scan"}, get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404))
+expect(
+    "item-tile",
+    {"item_id": "poster", "level": "finest", "column": "finest", "row": "finest"},
+    get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404),
+)
 
 # Pages: projects
 expect("projects", get=Rule(C.READ_PROJECTS, is_open=True))

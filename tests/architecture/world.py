@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Model
@@ -53,6 +54,7 @@ class World:
     programs: dict[str, APIClient] = field(default_factory=dict)
     wrong_token: str = "nothing-like-a-token"
     section: str = "overview"
+    finest: int = 0  # level, column and row of a tile
 
     def __getattr__(self, name: str) -> Any:  # set by build()
         raise AttributeError(name)
@@ -105,8 +107,16 @@ def _files(world: World, alice: User, folder: Path) -> None:
     world.dataset = factories.make_dataset_from_bytes(
         world.workspace, {f"{MARK}.png": factories.image_bytes()}, name=f"files {MARK}"
     )
+    special = {f"{MARK}.dcm": factories.dicom_bytes(np.zeros((2, 2), np.uint16)), f"{MARK}.jpg": wide_image()}
+    factories.make_dataset_from_bytes(world.workspace, special, name=f"special files {MARK}")
+    world.scan, world.poster = Item.objects.filter(path__in=special).order_by("path")
     world.upload = uploads.begin(actor=alice, dataset=world.dataset, files=[{"path": f"{MARK}2.png", "size": 100}])[0]
     world.item = Item.objects.get(dataset_version__dataset=world.dataset)
+
+
+def wide_image() -> bytes:
+    """Large enough to be cut into tiles."""
+    return factories.image_bytes(5000, 2, format="JPEG")
 
 
 def _projects(world: World, alice: User) -> None:

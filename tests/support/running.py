@@ -47,6 +47,14 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+def find_node() -> str:
+    """Node on PATH, else the one that set-up put beside Python."""
+    beside = Path(sys.executable).parent / "node"
+    found = shutil.which("node") or (str(beside) if beside.exists() else None)
+    assert found, "no Node.js: script/test brings one"
+    return found
+
+
 def be_ready_to_intercept(context: Any) -> None:
     """To be called before a page of this browser context loads whose requests a test will hold back later.
 

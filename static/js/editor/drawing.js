@@ -37,6 +37,7 @@ export class DrawingView extends EventTarget {
     this.page = page;
     this.preview = null;
     this.names = true;
+    this.outline = false;
     this.snapping = false;
     this.assignment = null;
     this.store = new Store();
@@ -287,6 +288,12 @@ export class DrawingView extends EventTarget {
   setNames(names) {
     this.names = names;
     byId("tool-names").setAttribute("aria-pressed", String(names));
+    this.stage.paint("shapes", "overlay");
+  }
+
+  /** Shapes as lines only, or with their inside tinted. */
+  setOutline(outline) {
+    this.outline = outline;
     this.stage.paint("shapes", "overlay");
   }
 

@@ -38,7 +38,11 @@ const tags = new Tags(context.classes, {
 const view = isClassification
   ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page })
   : new DrawingView({ kind: scope, stage, tags, page, projectId: project.id });
-const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
+const viewTools = new ViewTools(stage, page, {
+  onFrame: (frame) => view.setFrame?.(frame),
+  onOutline: (outline) => view.setOutline?.(outline),
+  selection: () => (isClassification ? [] : view.store.chosen),
+});
 const queue = new Queue(context.urls);
 const user = context.user?.id ?? 0;
 const [journal, locks] = await Promise.all([openJournal(user), openLocks()]);
@@ -67,7 +71,7 @@ view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
 const setTool = (name) => {
-  viewTools.stopWindow();
+  viewTools.stopTool();
   return view.setTool(name);
 };
 
@@ -83,7 +87,7 @@ function submit() {
 }
 
 const arrow = (name) => (event) => {
-  const [dx, dy] = ARROWS[name];
+  const [dx, dy] = isClassification ? ARROWS[name] : stage.alongImage(ARROWS[name]);
   const reach = event.shiftKey ? 10 : 1;
   return view.nudge(dx * reach, dy * reach);
 };
@@ -100,18 +104,12 @@ const actions = {
   instructions: () => instructions.toggle(),
   search: () => tags.focusSearch(),
   shortcuts: () => byId("shortcuts-dialog").showModal(),
-  cancel: () => view.cancel(),
+  cancel: () => viewTools.cancel() || view.cancel(),
   left: arrow("left"),
   right: arrow("right"),
   up: arrow("up"),
   down: arrow("down"),
-  fit: () => stage.fit(),
-  actual: () => stage.actualSize(),
-  zoom_in: () => viewTools.zoomIn(),
-  zoom_out: () => viewTools.zoomOut(),
-  window: () => viewTools.toggleWindow(),
-  previous_frame: () => viewTools.stepFrame(-1),
-  next_frame: () => viewTools.stepFrame(1),
+  ...viewTools.actions,
   ...(isClassification
     ? { select_all: () => view.selectAll() }
     : {

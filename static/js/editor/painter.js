@@ -1,7 +1,8 @@
 // Draws the open image's annotations onto the stage: those that nobody works on, and over them the selected ones with
 // their grips and what the tool in hand shows.
 
-import { cleared, closeAt, drawAnnotations, drawClose, drawSelected } from "./render.js";
+import { closeAt, drawClose, drawLabel, drawSelected } from "./render.js";
+import { ShapeLayer } from "./shapes.js";
 import { drawFrames, drawGrips } from "./tools/grips.js";
 
 /** So many selected annotations are drawn as such; more get a frame each, or every movement of the pointer would be slow. */
@@ -11,6 +12,7 @@ export class Painter {
   /** `desk` is the DrawingView. */
   constructor(desk) {
     this.desk = desk;
+    this.shapes = new ShapeLayer(desk.stage.shapeCanvas);
     desk.stage.addEventListener("paint", () => this.#paint());
     desk.stage.addEventListener("overlay", () => this.#paintOverlay());
   }
@@ -24,22 +26,24 @@ export class Painter {
   }
 
   #paint() {
-    const { stage, store, tags, names } = this.desk;
-    const context = cleared(stage.shapeCanvas, stage.ratio);
-    if (!stage.item) return;
-    drawAnnotations(context, store.visible, stage.viewport, {
+    const { stage, store, tags, patterns, assignment, names, outline } = this.desk;
+    const scene = {
+      annotations: stage.item ? store.visible : [],
+      except: new Set(this.#except),
       colourOf: tags.colourOf,
-      nameOf: tags.nameOf,
+      textOf: (one) => tags.nameOf(one.label_class),
       dashOf: this.#dashOf,
+      isOpen: () => false,
       names,
-      fill: true,
-      except: this.#except,
-    });
+      outline,
+      style: [assignment?.id, names, outline, patterns.isOn, store.view.version, store.locked && store.newest].join(),
+    };
+    this.shapes.paint(scene, stage.viewport, stage.ratio, stage.isMoving);
   }
 
   #paintOverlay() {
     const { stage, tool, preview } = this.desk;
-    const context = cleared(stage.overlayCanvas, stage.ratio);
+    const context = stage.overlayCanvas.getContext("2d");
     if (!stage.item) return;
     const changing = new Map((preview ?? []).map((one) => [one.id, one]));
     const ones = this.desk.store.chosen.map((one) => changing.get(one.id) ?? one);
@@ -65,13 +69,6 @@ export class Painter {
   /** A short text beside the pointer. */
   drawMeasure(context, text) {
     const { pointer } = this.desk.stage;
-    if (!pointer) return;
-    context.font = "12px system-ui, sans-serif";
-    const width = context.measureText(text).width + 10;
-    context.fillStyle = "rgb(20 24 28 / 0.85)";
-    context.fillRect(pointer[0] + 12, pointer[1] + 14, width, 20);
-    context.fillStyle = "#ffffff";
-    context.textBaseline = "middle";
-    context.fillText(text, pointer[0] + 17, pointer[1] + 24.5);
+    if (pointer) drawLabel(context, pointer, text);
   }
 }

@@ -9,11 +9,28 @@ function fetched(url) {
   return image;
 }
 
+/** Values of DICOM frames are no picture that an <img> could decode. */
+const isValues = (url) => new URL(url, location.href).pathname.endsWith("/samples/");
+
+async function bytesOf(url) {
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(`${reply.status} from ${url}`);
+  return reply.arrayBuffer();
+}
+
+/** The bytes at this address: those loaded ahead, which are then forgotten here, or new ones on their way. */
+export function bytesFor(url) {
+  const bytes = ahead.get(url) ?? bytesOf(url);
+  ahead.delete(url);
+  return bytes;
+}
+
 /** Starts to load and decode; resolves to the bytes that the decoded picture takes, 0 where it cannot be loaded. */
 export async function loadAhead(url) {
-  if (!ahead.has(url)) ahead.set(url, fetched(url));
+  if (!ahead.has(url)) ahead.set(url, isValues(url) ? bytesOf(url) : fetched(url));
   const image = ahead.get(url);
   try {
+    if (isValues(url)) return 3 * (await image).byteLength; // the values, and the picture made of them
     await image.decode();
   } catch (error) {
     console.info("Not loaded ahead:", url, error.name);
