@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Annotation, Assignment, QueueEntry, Response, Task
+from annotations.models import Annotation, Assignment, PrelabelDecision, QueueEntry, Response, Task
 from annotations.services import answers as checking
-from annotations.services import finalizing
+from annotations.services import finalizing, prelabels
 from annotations.services.answers import Answer
 from labeling_site.core import errors, events
 from projects import access
@@ -136,6 +136,8 @@ def _store(
     change: Tally[str] = Tally()
     done: list[int] = []
     objects: list[Annotation] = []
+    decisions: list[PrelabelDecision] = []
+    suggested = prelabels.of_entries([entry.pk for entry in entries])
     for entry in entries:
         assignment_id, answer = by_entry[entry.pk]
         row = rows[assignment_id]
@@ -154,12 +156,15 @@ def _store(
             operation_id=operation_id,
             active_seconds=min(max(answer.active_seconds, 0.0), 86_400.0),
         )
-        objects += checking.rows(response, answer.annotations)
+        origins, decided = prelabels.judged(response, answer.annotations, suggested[entry.pk], row.created_at)
+        objects += checking.rows(response, answer.annotations, origins)
+        decisions += decided
         classes = Tally(one.label_class_id for one in answer.annotations)
         change.update(finalizing.finalize(entry, response, classes, old.get(response.replaces_id or 0, Tally())))
         entry.save(update_fields=finalizing.FIELDS)
         done.append(assignment_id)
     Annotation.objects.bulk_create(objects)
+    PrelabelDecision.objects.bulk_create(decisions)
     Assignment.objects.filter(pk__in=done).update(state=Assignment.State.DONE)
     if done:
         counters.add(project.pk, change)
