@@ -3,6 +3,7 @@
 import { byId, newId, say } from "./dom.js";
 import { moved } from "./geometry.js";
 import { Objects } from "./objects.js";
+import { percent, Prelabels } from "./prelabels.js";
 import { cleared, closeAt, drawAnnotations, drawClose, drawSelected } from "./render.js";
 import { Store } from "./store.js";
 import { BoxTool } from "./tools/box.js";
@@ -16,8 +17,9 @@ const CLOSE_REACH = 12;
 
 export class DrawingView extends EventTarget {
   /** `kind` is "box" or "polygon". Emits "change" when what would be submitted changes. */
-  constructor({ kind, stage, tags, page }) {
+  constructor({ kind, stage, tags, page, project }) {
     super();
+    this.prelabels = new Prelabels(project.id, page, { onThreshold: () => this.refresh() });
     this.kind = kind;
     this.stage = stage;
     this.tags = tags;
@@ -29,6 +31,7 @@ export class DrawingView extends EventTarget {
     this.classId = tags.classes.length === 1 ? tags.classes[0].id : null;
     this.tools = new Map(TOOLS[kind].map((Tool) => new Tool(this)).map((tool) => [tool.name, tool]));
     this.objects = new Objects(tags, {
+      noteOf: (one) => (this.prelabels.isPending(one) ? say("suggested", { percent: percent(one.confidence) }) : ""),
       onPick: (id) => this.pickObject(id),
       onDelete: (id) => this.delete(id),
     });
@@ -45,7 +48,10 @@ export class DrawingView extends EventTarget {
     const { item } = this.assignment;
     this.cancel();
     this.preview = null;
-    this.store = new Store({ size: { width: item.width, height: item.height }, annotations: answers.get(this.assignment.id) });
+    this.prelabels.open(assignments, { single: false });
+    const annotations = this.prelabels.adopt(answers.get(this.assignment.id));
+    this.store = new Store({ size: { width: item.width, height: item.height }, annotations });
+    this.store.isVeiled = (one) => this.prelabels.isVeiled(one);
     for (const id of this.hiddenClasses ?? []) this.store.hidden.add(id);
     this.hiddenClasses = this.store.hidden;
     this.store.setLocked(byId("tool-lock").getAttribute("aria-pressed") === "true");
@@ -62,19 +68,20 @@ export class DrawingView extends EventTarget {
     this.cancel();
     this.assignment = null;
     this.store = new Store();
+    this.prelabels.open([], {});
     this.stage.close();
     this.refresh();
   }
 
   /** Assignment id → annotations, as they would be submitted. */
   answers() {
-    return new Map(this.assignment ? [[this.assignment.id, this.store.annotations]] : []);
+    return new Map(this.assignment ? [[this.assignment.id, this.prelabels.sent(this.store.annotations)]] : []);
   }
 
   /** Why the page cannot be submitted, as the key of a sentence, or null. */
   problem() {
     if (this.tool.isDrawing) return "finish_polygon";
-    return this.store.annotations.length ? null : "nothing_drawn";
+    return this.store.annotations.some((one) => !this.prelabels.isVeiled(one)) ? null : "nothing_drawn";
   }
 
   get hasEdits() {
@@ -120,9 +127,10 @@ export class DrawingView extends EventTarget {
   /** Brings everything around the canvas up to date. */
   refresh() {
     const counts = new Map();
-    for (const one of this.store.annotations) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
+    for (const one of this.store.annotations.filter((one) => !this.prelabels.isVeiled(one))) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
     this.tags.show({ active: new Set(this.classId === null ? [] : [this.classId]), counts });
     this.objects.show(this.store);
+    this.prelabels.show(this.store);
     byId("tool-undo").disabled = !this.store.canUndo && !this.tool.isDrawing;
     byId("tool-redo").disabled = !this.store.canRedo && !this.tool.taken?.length;
     byId("tool-delete-all").disabled = !this.store.annotations.length;
@@ -216,6 +224,29 @@ export class DrawingView extends EventTarget {
     return this.tool.finish?.() ?? false;
   }
 
+  get current() {
+    return this.assignment;
+  }
+
+  /** Y: accepts the suggestion that is selected and goes on to the next one; without one, only goes there. */
+  accept() {
+    const { store, prelabels } = this;
+    const pending = prelabels.pending(store.annotations);
+    if (!pending.length) return false;
+    const one = store.selection;
+    const at = one ? pending.findIndex((other) => other.id === one.id) : -1;
+    if (at >= 0) prelabels.accept(store, [pending[at]]);
+    const next = at >= 0 ? (pending[at + 1] ?? pending[at - 1]) : pending[0];
+    if (next) this.pickObject(next.id);
+    else store.select(null);
+    return true;
+  }
+
+  /** Before the page is sent: suggestions that are shown count as accepted. */
+  settle() {
+    this.prelabels.settle(this.store);
+  }
+
   setLocked(locked) {
     this.tool.cancel?.();
     this.store.setLocked(locked);
@@ -249,6 +280,12 @@ export class DrawingView extends EventTarget {
 
   // --- Painting ---
 
+  /** What stands on an object: its class, and how sure the model is while it is a suggestion. */
+  #textOf(one) {
+    const name = this.tags.nameOf(one.label_class);
+    return this.prelabels.isPending(one) ? `${percent(one.confidence)} ${name}` : name;
+  }
+
   get #selectedId() {
     return this.preview?.id ?? this.store.selection?.id ?? null;
   }
@@ -260,6 +297,8 @@ export class DrawingView extends EventTarget {
     drawAnnotations(context, store.visible, stage.viewport, {
       colourOf: tags.colourOf,
       nameOf: tags.nameOf,
+      textOf: (one) => this.#textOf(one),
+      isDashed: (one) => this.prelabels.isPending(one),
       names: this.names,
       fill: true,
       except: this.#selectedId,
@@ -275,7 +314,8 @@ export class DrawingView extends EventTarget {
     if (one) {
       drawSelected(context, one, stage.viewport, {
         colour: tags.colourOf(one.label_class),
-        name: tags.nameOf(one.label_class),
+        name: this.#textOf(one),
+        isDashed: this.prelabels.isPending(one),
         names: this.names,
         handles: store.canEdit(one.id),
       });

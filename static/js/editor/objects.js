@@ -7,9 +7,10 @@ import { byId, element, icon, say } from "./dom.js";
 const MOST = 300;
 
 export class Objects {
-  /** Calls onPick(id) and onDelete(id). */
-  constructor(tags, { onPick, onDelete }) {
+  /** Calls onPick(id) and onDelete(id); `noteOf(annotation)` is what else there is to say of one. */
+  constructor(tags, { onPick, onDelete, noteOf = () => "" }) {
     this.tags = tags;
+    this.noteOf = noteOf;
     this.onPick = onPick;
     this.onDelete = onDelete;
     this.list = byId("objects-list");
@@ -32,7 +33,7 @@ export class Objects {
     for (const [i, row] of [...this.list.children].entries()) {
       const one = annotations[i];
       const isSelected = one.id === store.selected;
-      row.classList.toggle("is-hidden", hidden.has(one.label_class) || (one.frame ?? 0) !== frame);
+      row.classList.toggle("is-hidden", hidden.has(one.label_class) || (one.frame ?? 0) !== frame || store.isVeiled(one));
       row.firstChild.setAttribute("aria-pressed", String(isSelected));
       if (isSelected) row.scrollIntoView({ block: "nearest" });
     }
@@ -48,12 +49,13 @@ export class Objects {
     const name = this.tags.nameOf(one.label_class);
     const place = say("object_place", { x: left, y: top, width: right - left, height: bottom - top });
     const frame = one.frame ? ` · ${say("frame_short", { n: one.frame + 1 })}` : "";
+    const note = this.noteOf(one);
     const pick = element(
       "button",
-      { type: "button", className: "object-pick", attrs: { "aria-pressed": "false" } },
+      { type: "button", className: note ? "object-pick is-suggested" : "object-pick", attrs: { "aria-pressed": "false" } },
       element("span", { className: "dot", data: { colour: this.tags.colourOf(one.label_class) } }),
       element("span", { className: "object-name", textContent: `${index + 1}. ${name}` }),
-      element("span", { className: "object-place", textContent: place + frame }),
+      element("span", { className: "object-place", title: place + frame, textContent: note || place + frame }),
     );
     pick.addEventListener("click", () => this.onPick(one.id));
     const label = say("delete_object", { name: `${index + 1}. ${name}` });

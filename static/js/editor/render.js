@@ -67,20 +67,31 @@ function isInView([left, top, right, bottom], viewport) {
   return right >= x0 && left <= x1 && bottom >= y0 && top <= y1;
 }
 
-/** All annotations but the one with id `except`. `colourOf` and `nameOf` take a class id. */
-export function drawAnnotations(context, annotations, viewport, { colourOf, nameOf, names, fill, except, locked }) {
+const DASHES = [6, 4];
+
+/**
+ * All annotations but the one with id `except`. `colourOf` and `nameOf` take a class id; `textOf` and `isDashed` an
+ * annotation: a suggestion is dashed, unfilled, and says how sure it is.
+ */
+export function drawAnnotations(
+  context,
+  annotations,
+  viewport,
+  { colourOf, nameOf, textOf = (one) => nameOf(one.label_class), isDashed = () => false, names, fill, except, locked },
+) {
   const shown = annotations.filter((one) => one.id !== except && isInView(boundsOf(one), viewport));
-  context.setLineDash(locked ? [7, 4] : []);
   for (const one of shown) {
     const colour = colourOf(one.label_class);
+    const dashed = isDashed(one);
+    context.setLineDash(dashed ? DASHES : locked ? [7, 4] : []);
     trace(context, one, viewport);
-    if (fill) fillSoft(context, colour, 0.14);
+    if (fill && !dashed) fillSoft(context, colour, 0.14);
     if (shown.length <= HALO_UP_TO) strokeSeen(context, colour);
     else strokePlain(context, colour);
   }
   context.setLineDash([]);
   if (names && shown.length <= NAMES_UP_TO) {
-    for (const one of shown) drawName(context, one, viewport, colourOf(one.label_class), nameOf(one.label_class));
+    for (const one of shown) drawName(context, one, viewport, colourOf(one.label_class), textOf(one));
   }
 }
 
@@ -121,10 +132,12 @@ function fitted(context, text, width) {
 }
 
 /** The selected annotation: stronger, with its handles or points. */
-export function drawSelected(context, annotation, viewport, { colour, name, names, handles }) {
+export function drawSelected(context, annotation, viewport, { colour, name, names, handles, isDashed = false }) {
   trace(context, annotation, viewport);
-  fillSoft(context, colour, 0.24);
+  fillSoft(context, colour, isDashed ? 0.12 : 0.24);
+  context.setLineDash(isDashed ? DASHES : []);
   strokeSeen(context, colour, 2.5);
+  context.setLineDash([]);
   if (names) drawName(context, annotation, viewport, colour, name);
   if (!handles) return;
   if (annotation.box) for (const point of Object.values(handlesOf(annotation.box))) drawHandle(context, viewport.toScreen(point), colour);

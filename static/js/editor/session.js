@@ -6,12 +6,13 @@ import { ApiError } from "../csrf.js";
 import { byId, debounce, newId, say, storage } from "./dom.js";
 import { Lease } from "./lease.js";
 import { PastPages } from "./past.js";
+import { suggestionsOf } from "./prelabels.js";
 
 const LAYOUT_KEY = "tessera.layout";
 
 export class Session {
-  constructor({ queue, drafts, page, view, viewTools, activity, context, isClassification }) {
-    Object.assign(this, { queue, drafts, page, view, viewTools, activity, context, isClassification });
+  constructor({ queue, drafts, page, view, viewTools, activity, context, isClassification, onOpen = () => {} }) {
+    Object.assign(this, { queue, drafts, page, view, viewTools, activity, context, isClassification, onOpen });
     this.task = null;
     this.isPast = false;
     this.isLost = false;
@@ -94,6 +95,7 @@ export class Session {
     this.page.showState("work");
     this.page.setTask(task, isPast);
     this.viewTools.open(assignments);
+    this.onOpen(assignments);
     this.activity.startPage();
     const loading = this.view.open(assignments, answers);
     this.#showLayout();
@@ -105,8 +107,8 @@ export class Session {
   }
 
   /** What the server knows of an item, as the view wants it. */
-  #known({ response }) {
-    if (!response) return [];
+  #known({ response, prelabels }) {
+    if (!response) return suggestionsOf(prelabels, { single: this.context.project.task_type === "multi_class" });
     if (response.outcome === "skipped") return this.isClassification ? [{ id: newId(), skipped: true, skip_reason: response.skip_reason }] : [];
     return response.annotations;
   }
@@ -146,6 +148,7 @@ export class Session {
       this.page.show(say(problem));
       return;
     }
+    if (skip === null) this.view.settle();
     this.#prepare(empty, skip);
     const { task, isPast } = this;
     this.#setBusy(true);
@@ -250,7 +253,7 @@ export class Session {
   /** Skips the page, or the selected images of a grid. Asks first where something would be thrown away. */
   async skip(reason = "") {
     if (!this.task || this.busy || this.view.skip?.(reason)) return;
-    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped).length;
+    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped && !one.suggested).length;
     if (drawn && !(await ask({ title: say("skip_title"), detail: say("skip_detail", { n: drawn }), label: say("skip"), danger: true }))) return;
     await this.submit({ skip: reason });
   }
@@ -354,7 +357,9 @@ export class Session {
     const problem = idle ? this.view.problem() : null;
     byId("submit").disabled = !idle || problem !== null;
     byId("submit").title = problem ? say(problem) : "";
-    byId("submit-text").textContent = say(this.isPast ? "submit_correction" : "submit");
+    const suggested = idle && !problem ? this.view.prelabels.pending(this.view.store.annotations).length : 0;
+    const text = this.isPast ? "submit_correction" : suggested ? "accept_and_submit" : "submit";
+    byId("submit-text").textContent = say(text, { n: suggested });
     byId("skip").disabled = !idle;
     byId("skip-more").disabled = !idle;
     byId("no-objects").disabled = !idle || problem !== "nothing_drawn";

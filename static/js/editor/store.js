@@ -15,6 +15,8 @@ export class Store extends EventTarget {
     this.frame = 0;
     this.locked = false;
     this.hidden = new Set();
+    /** Whether an annotation is kept out of sight for a reason of the page's own, as a suggestion that is too unsure. */
+    this.isVeiled = () => false;
     this.newest = null;
     this.now = now;
     this.done = [];
@@ -38,7 +40,7 @@ export class Store extends EventTarget {
   }
 
   isVisible(annotation) {
-    return (annotation.frame ?? 0) === this.frame && !this.hidden.has(annotation.label_class);
+    return (annotation.frame ?? 0) === this.frame && !this.hidden.has(annotation.label_class) && !this.isVeiled(annotation);
   }
 
   /** While locked, only the newest annotation of this sitting may be changed. */
