@@ -60,6 +60,29 @@ test("the inverse of the inverse is the operation", () => {
   }
 });
 
+test("what listeners hear, applied in order, is what the store holds", () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = generator(seed);
+    const start = [box("a"), box("b", 2), box("c")];
+    const store = new Store({ size: SIZE, annotations: start });
+    const sources = new Set();
+    let copy = start;
+    store.addEventListener("change", ({ detail }) => {
+      sources.add(detail.source);
+      copy = apply(copy, detail.operation);
+    });
+    for (let step = 0; step < 12; step++) {
+      edit(store, random, step);
+      if (random() < 0.4) store.undo();
+      if (random() < 0.4) store.redo();
+      assert.deepEqual(copy, store.annotations, `seed ${seed}, step ${step}`);
+    }
+    while (store.undo());
+    assert.deepEqual(copy, start);
+    for (const source of sources) assert.ok(["edit", "undo", "redo"].includes(source));
+  }
+});
+
 test("an operation that does not fit is refused, not half applied", () => {
   const list = [box("a"), box("b")];
   const copy = structuredClone(list);

@@ -16,7 +16,7 @@ const TOOLS = { box: [SelectTool, BoxTool, TemplateTool], polygon: [SelectTool, 
 const CLOSE_REACH = 12;
 
 export class DrawingView extends EventTarget {
-  /** `kind` is "box" or "polygon". Emits "change" when what would be submitted changes. */
+  /** `kind` is "box" or "polygon". Emits "change" with {assignment, operation, source} (store.js) when what would be submitted changes. */
   constructor({ kind, stage, tags, page, project }) {
     super();
     this.prelabels = new Prelabels(project.id, page, { onThreshold: () => this.refresh() });
@@ -55,9 +55,10 @@ export class DrawingView extends EventTarget {
     for (const id of this.hiddenClasses ?? []) this.store.hidden.add(id);
     this.hiddenClasses = this.store.hidden;
     this.store.setLocked(byId("tool-lock").getAttribute("aria-pressed") === "true");
-    this.store.addEventListener("change", () => {
+    const assignment = this.assignment.id;
+    this.store.addEventListener("change", ({ detail }) => {
       this.refresh();
-      this.dispatchEvent(new Event("change"));
+      this.dispatchEvent(new CustomEvent("change", { detail: { assignment, ...detail } }));
     });
     for (const type of ["select", "view"]) this.store.addEventListener(type, () => this.refresh());
     this.refresh();

@@ -1,5 +1,9 @@
 // The annotations of one item while it is open: what is there, what is selected, what can be undone. Emits "change"
 // (annotations), "select" and "view" (lock, hidden classes, frame); knows nothing of the page or the network.
+//
+// "change" carries `detail: {operation, source}`: the operation as it was applied to the list (for an undo that is the
+// inverse of the edit) and where it came from, "edit", "undo" or "redo". Applied one after the other to what the store
+// began with, these operations give its annotations.
 
 import { adding, apply, inverse, joined, removing, replacing } from "./operations.js";
 
@@ -79,7 +83,7 @@ export class Store extends EventTarget {
     else this.done.push(operation);
     this.lastJoin = { key: join, at };
     this.undone = [];
-    this.#changed();
+    this.#changed(operation, "edit");
   }
 
   get canUndo() {
@@ -92,20 +96,21 @@ export class Store extends EventTarget {
 
   /** Takes the last step back; false when there is none. */
   undo() {
-    return this.#step(this.done, this.undone, inverse);
+    return this.#step(this.done, this.undone, "undo");
   }
 
   redo() {
-    return this.#step(this.undone, this.done, (operation) => operation);
+    return this.#step(this.undone, this.done, "redo");
   }
 
-  #step(from, to, direction) {
+  #step(from, to, source) {
     const operation = from.pop();
     if (!operation) return false;
-    this.annotations = apply(this.annotations, direction(operation));
+    const applied = source === "undo" ? inverse(operation) : operation;
+    this.annotations = apply(this.annotations, applied);
     to.push(operation);
     this.lastJoin = { key: null, at: 0 };
-    this.#changed();
+    this.#changed(applied, source);
     return true;
   }
 
@@ -142,12 +147,12 @@ export class Store extends EventTarget {
     this.#emit("view");
   }
 
-  #changed() {
+  #changed(operation, source) {
     if (this.selected !== null && !this.get(this.selected)) this.select(null);
-    this.#emit("change");
+    this.#emit("change", { operation, source });
   }
 
-  #emit(type) {
-    this.dispatchEvent(new Event(type));
+  #emit(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
