@@ -78,7 +78,8 @@ class PinTool {
     this.pins = pins;
   }
 
-  down([x, y]) {
+  /** When the press ends: at its beginning the browser would take the focus away again from where it goes now. */
+  up([x, y]) {
     const { width, height } = this.pins.stage.item;
     if (x < 0 || y < 0 || x > width || y > height) return;
     this.pins.onPlace([Math.round(x * 10) / 10, Math.round(y * 10) / 10]);

@@ -95,9 +95,9 @@ export class Session {
     this.page.showState("work");
     this.page.setTask(task, isPast);
     this.viewTools.open(assignments);
-    this.onOpen(assignments);
     this.activity.startPage();
     const loading = this.view.open(assignments, answers);
+    this.onOpen(assignments);
     this.#showLayout();
     this.refresh();
     if (this.restored) this.page.show(say("restored"));
