@@ -13,6 +13,8 @@ export class Comments {
     this.threads = [];
     this.point = null;
     this.number = 0;
+    this.about = null;
+    this.unsent = new Map();
     this.pins = new Pins(stage, { onPick: (id) => this.#reveal(id), onPlace: (point) => this.#place(point) });
     byId("comment-form").hidden = !mayWrite;
     byId("comment-form").addEventListener("submit", (event) => {
@@ -37,6 +39,8 @@ export class Comments {
 
   /** Shows the threads of the image that counts now, where they can be seen at all. */
   async follow() {
+    // What somebody is writing is about the image it was begun on.
+    if (this.shown && byId("comment-text").value.trim()) return;
     const assignment = this.assignments.length ? this.current() : null;
     const isSeen = !byId("help-comments").hidden && !byId("help-panel").hidden;
     if (!assignment || (!isSeen && !(assignment.comments?.total && this.assignments.length === 1))) {
@@ -50,12 +54,22 @@ export class Comments {
   }
 
   #clear(assignment) {
+    this.#keepText(assignment?.entry ?? null);
     this.shown = null;
     this.number += 1;
     this.threads = [];
     byId("comments-of").textContent = assignment?.item.name ?? "";
     byId("comment-pin").hidden = this.assignments.length !== 1;
     this.#draw();
+  }
+
+  /** What is half written stays with the image that it is about, and is there again when that one is. */
+  #keepText(entry) {
+    if (entry === this.about) return;
+    const field = byId("comment-text");
+    if (this.about !== null) this.unsent.set(this.about, field.value);
+    field.value = this.unsent.get(entry) ?? "";
+    this.about = entry;
   }
 
   async #load() {

@@ -4,7 +4,7 @@ import { ask } from "../confirm.js";
 import { Activity } from "./activity.js";
 import { ClassificationView } from "./classification.js";
 import { Comments } from "./comments.js";
-import { byId, say } from "./dom.js";
+import { byId, debounce, say } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { DrawingView } from "./drawing.js";
 import { HelpPanel, Instructions } from "./help.js";
@@ -69,8 +69,10 @@ const help = new HelpPanel(preferences.labeling.help ?? "", {
 });
 page.refresh = () => {
   session.refresh();
-  if (help.open === "comments") comments.follow();
+  if (help.open === "comments") followLater();
 };
+// The pointer may pass over many images before it rests on one.
+const followLater = debounce(() => comments.follow(), 300);
 view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
@@ -104,7 +106,7 @@ function useKeys(registry) {
 
 /** Buttons name their keys in brackets; the template knows only those of the site. */
 function showKeys(registry) {
-  for (const node of byId("label-page").querySelectorAll("[title]")) {
+  for (const node of document.querySelectorAll(":is(.label-head, .label-toolbar, .label-foot, .suggestions) [title]")) {
     node.dataset.title ??= node.title;
     node.title = retitled(node.dataset.title, scope, registry);
   }

@@ -3,8 +3,8 @@
 
 import { BROWSER_KEYS, REGISTRY } from "./shortcuts.js";
 
-/** Esc always and only cancels, so it is neither given away nor taken. */
-export const FIXED = new Set(["cancel"]);
+/** Esc always and only cancels, and space presses the button in focus: neither is given away or taken. */
+export const FIXED = new Set(["cancel", "toggle"]);
 
 /** Why no action may have this key: "browser", "class" or "cancel"; null where one may. */
 export function refusal(key) {

@@ -9,6 +9,7 @@ export class Preferences {
     this.url = url;
     this.keymap = kept?.keymap ?? {};
     this.labeling = kept?.labeling ?? {};
+    if (!["instructions", "comments"].includes(this.labeling.help)) this.labeling.help = "";
   }
 
   /** Null forgets all changes. Rejects with ApiError where the site refuses or is away. */

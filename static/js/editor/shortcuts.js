@@ -61,7 +61,8 @@ export const BROWSER_KEYS = new Set([
   "ctrl+r", "ctrl+shift+r", "f5", "ctrl+t", "ctrl+shift+t", "ctrl+n", "ctrl+shift+n", "ctrl+w", "ctrl+shift+w", "ctrl+l",
   "ctrl+f", "ctrl+g", "ctrl+p", "ctrl+s", "ctrl+o", "ctrl+h", "ctrl+j", "ctrl+d", "ctrl+u", "ctrl+a", "ctrl+c", "ctrl+v",
   "ctrl+x", "ctrl++", "ctrl+-", "ctrl+0", "ctrl+1", "ctrl+9", "ctrl+tab", "tab", "shift+tab", "f1", "f3", "f6", "f11",
-  "f12", "ctrl+shift+i", "ctrl+shift+p",
+  "f12", "ctrl+shift+i", "ctrl+shift+p", "ctrl+2", "ctrl+3", "ctrl+4", "ctrl+5", "ctrl+6", "ctrl+7", "ctrl+8", "ctrl+k",
+  "ctrl+e", "ctrl+shift+tab", "ctrl+shift+delete", "f7", "f10",
 ]);
 
 /** Problems of a registry, as sentences: a key twice in one scope, a key of the browser, a class key. */
