@@ -73,9 +73,9 @@ def make_rows(number: int = 1) -> Rows:
 
 
 def suggest_something(alice: User, project: Project) -> None:
-    """A prelabel for each image, an example of a class and a question about an image."""
+    """Prelabels of the first images of the queue, an example of a class and a question about an image."""
     cat = factories.label_class(project, "cat")
-    entries = list(QueueEntry.objects.filter(project=project).select_related("project", "item"))
+    entries = list(QueueEntry.objects.filter(project=project).select_related("project", "item").order_by("rank")[:4])
     suggested = [Suggestion(entry.pk, AnswerAnnotation(uuid.uuid4(), cat.pk), 0.5) for entry in entries]
     prelabels.store(actor=alice, project=project, produced_by="a model", suggestions=suggested)
     class_examples.add_example(actor=alice, label_class=cat, item=entries[0].item)
