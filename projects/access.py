@@ -42,8 +42,8 @@ class Capability(TextChoices):
 
 
 C = Capability
-_READ = [C.READ_WORKSPACE, C.READ_PROJECTS]
-_TALK = [*_READ, C.COMMENT]
+READING = [C.READ_WORKSPACE, C.READ_PROJECTS]
+_TALK = [*READING, C.COMMENT]
 _NOT_CONTRIBUTOR = {C.MANAGE_MEMBERS, C.MANAGE_WORKSPACE}
 
 # parity.md A.5.3; where the prose and the action list differ, the action list wins (decisions.md). An explicit N and a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotations.models import Annotation, Assignment, Comment, Prelabel, QueueEntry, Response, Review, Task
+from annotations.models import Annotation, Assignment, Comment, Draft, Prelabel, QueueEntry, Response, Review, Task
 from projects.models import Item, User
 from projects.pages.media import item_image_url
 
@@ -42,6 +42,7 @@ def _assignment(row: Assignment, labeler_id: int) -> dict[str, Any]:
         "item": item_json(entry.item),
         "rejection": {"comment": rejected[0].comment, "at": rejected[0].created_at} if rejected else None,
         "response": response_json(responses[0]) if responses else None,
+        "draft": draft_json(getattr(row, "draft", None)),
         "prelabels": [] if responses else [prelabel_json(one) for one in entry.prelabels.all()],
         "comments": _comment_counts(entry, labeler_id),
     }
@@ -51,6 +52,13 @@ def _comment_counts(entry: QueueEntry, labeler_id: int) -> dict[str, int]:
     """How many threads the labeler may read (services.comments.visible_threads), and how many are open."""
     threads = [one for one in entry.comments.all() if entry.slots == 1 or one.author_id == labeler_id]
     return {"total": len(threads), "open": sum(one.resolved_at is None for one in threads)}
+
+
+def draft_json(draft: Draft | None) -> dict[str, Any] | None:
+    """What was done and not submitted: `annotations` is null where everything is submitted."""
+    if draft is None:
+        return None
+    return {"revision": draft.revision, "annotations": draft.annotations if draft.is_open else None}
 
 
 def item_json(item: Item) -> dict[str, Any]:
@@ -78,6 +86,7 @@ def response_json(response: Response) -> dict[str, Any]:
         "skip_reason": response.skip_reason,
         "submitted_at": response.submitted_at,
         "active_seconds": response.active_seconds,
+        "actions": response.actions,
         "annotations": [annotation_json(one) for one in response.annotations.all()],
     }
 

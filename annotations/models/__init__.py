@@ -1,4 +1,5 @@
 from annotations.models.comment import Comment
+from annotations.models.draft import Draft, Operation
 from annotations.models.prelabel import Prelabel, PrelabelDecision
 from annotations.models.queue_entry import QueueEntry
 from annotations.models.response import Annotation, Response
@@ -11,6 +12,8 @@ __all__ = [
     "Annotation",
     "Assignment",
     "Comment",
+    "Draft",
+    "Operation",
     "Prelabel",
     "PrelabelDecision",
     "QueueEntry",

@@ -58,12 +58,12 @@ def test_a_question_is_settled_and_an_example_removed(rows: Rows) -> None:
 def test_a_lease_is_taken_back_and_its_image_returns_to_the_queue(rows: Rows) -> None:
     ada = signed_in(make_superuser())
     entry = rows.assignment.entry
-    waiting = counters.read(rows.project.pk, "manual")["manual"]
+    waiting = counters.read(rows.project.pk).get(entry.queue, 0)
     assert entry.open_slots == 0
     assert says(act(ada, "release", rows.assignment)) == ["Release the lease: 1 row done."]
     assert Assignment.objects.get(pk=rows.assignment.pk).state == Assignment.State.RELEASED
     assert QueueEntry.objects.get(pk=entry.pk).open_slots == 1
-    assert counters.read(rows.project.pk, "manual")["manual"] == waiting + 1
+    assert counters.read(rows.project.pk)[entry.queue] == waiting + 1
     [refusal] = says(act(ada, "release", rows.assignment))
     assert "This lease has already ended" in refusal
 

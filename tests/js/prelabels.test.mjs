@@ -15,7 +15,7 @@ function opened(prelabels = PRELABELS) {
   const suggestions = new Suggestions();
   suggestions.begin(suggestionsOf(prelabels));
   const store = new Store({ size: { width: 100, height: 80 }, annotations: suggestions.adopt(suggestionsOf(prelabels)) });
-  store.isVeiled = (one) => suggestions.isVeiled(one);
+  store.view.isVeiled = (one) => suggestions.isVeiled(one);
   return { suggestions, store };
 }
 
@@ -60,6 +60,7 @@ test("a copy of a suggestion is one's own", () => {
 test("the threshold hides those that are less sure, and only while nobody has touched them", () => {
   const { suggestions, store } = opened();
   suggestions.threshold = 0.5;
+  store.look(() => {});
   assert.deepEqual(store.visible.map((one) => one.id), ["b"]);
   assert.deepEqual(suggestions.pending(store.annotations).map((one) => one.id), ["b"]);
   assert.deepEqual(suggestions.veiled(store.annotations).map((one) => one.id), ["a"]);

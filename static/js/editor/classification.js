@@ -10,7 +10,7 @@ import { Tiles } from "./tiles.js";
 
 export class ClassificationView extends EventTarget {
   /** `multiple`: several classes an image. Emits "change" when what would be submitted changes. */
-  constructor({ multiple, stage, tags, page, project }) {
+  constructor({ multiple, stage, tags, page, projectId }) {
     super();
     this.multiple = multiple;
     this.stage = stage;
@@ -21,7 +21,7 @@ export class ClassificationView extends EventTarget {
     this.selected = new Set();
     this.hasTagged = false;
     this.store = new Store();
-    this.prelabels = new Prelabels(project.id, page, { onThreshold: () => this.refresh() });
+    this.prelabels = new Prelabels(projectId, page, { onThreshold: () => this.refresh() });
     this.tiles = new Tiles({
       ratio: stage.ratio,
       onToggle: (id) => this.toggle(id),
@@ -47,7 +47,7 @@ export class ClassificationView extends EventTarget {
     this.store = new Store({ annotations });
     this.store.addEventListener("change", ({ detail }) => {
       this.refresh();
-      this.dispatchEvent(new CustomEvent("change", { detail }));
+      this.dispatchEvent(new CustomEvent("change", { detail })); // each annotation says which assignment is its own
     });
     this.stage.root.hidden = this.isGrid;
     this.chips.hidden = this.isGrid;
@@ -59,6 +59,22 @@ export class ClassificationView extends EventTarget {
     }
     this.stage.setPanning(true);
     return this.stage.open(assignments[0].item);
+  }
+
+  #tileUrl(item, count) {
+    return renditionUrl(item, { side: stepFor((this.grid.parentElement.clientWidth / (count <= 4 ? 2 : 3)) * this.stage.ratio) });
+  }
+
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
+    return assignments.map((one) => this.#tileUrl(one.item, assignments.length));
+  }
+
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
+    return assignments.map((one) => this.tiles.urlOf(one.item, assignments.length));
   }
 
   close() {

@@ -8,15 +8,19 @@ import { byId, debounce, say } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { DrawingView } from "./drawing.js";
 import { HelpPanel, Instructions } from "./help.js";
+import { openJournal } from "./journal.js";
 import { retitled } from "./keymap.js";
 import { KeymapEditor } from "./keymap_editor.js";
+import { openLocks } from "./locks.js";
 import { OneKey } from "./one_key.js";
 import { Page } from "./page.js";
 import { Preferences } from "./preferences.js";
 import { Queue } from "./queue.js";
+import { keepSafe } from "./safety.js";
 import { Session } from "./session.js";
 import { Shortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
+import { Sync } from "./sync.js";
 import { Tags } from "./tags.js";
 import { ViewTools } from "./view_tools.js";
 
@@ -40,12 +44,24 @@ const tags = new Tags(context.classes, {
   onHide: (id, hidden) => view.hide(id, hidden),
 });
 const view = isClassification
-  ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page, project })
-  : new DrawingView({ kind: scope, stage, tags, page, project });
+  ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page, projectId: project.id })
+  : new DrawingView({ kind: scope, stage, tags, page, projectId: project.id });
 const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
+const queue = new Queue(context.urls);
+const user = context.user?.id ?? 0;
+const [journal, locks] = await Promise.all([openJournal(user), openLocks()]);
+const sync = new Sync({
+  journal,
+  locks,
+  send: (step, body) => queue.send(step, body),
+  renewToken: () => queue.refreshToken(),
+  channel: globalThis.BroadcastChannel ? new BroadcastChannel(`tessera.journal.${user}`) : null,
+});
 const session = new Session({
-  queue: new Queue(context.urls),
-  drafts: new Drafts(project.id, context.user?.id ?? 0),
+  queue,
+  sync,
+  locks,
+  drafts: new Drafts({ journal, project: project.id, user, skips: isClassification, single: project.task_type === "multi_class" }),
   page,
   view,
   viewTools,
@@ -73,6 +89,7 @@ page.refresh = () => {
 };
 // The pointer may pass over many images before it rests on one.
 const followLater = debounce(() => comments.follow(), 300);
+keepSafe({ sync, session, queue, context });
 view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
@@ -154,11 +171,11 @@ const actions = {
     ? { select_all: () => view.selectAll(), enlarge: () => view.enlarge() }
     : {
         no_objects: () => void session.noObjects(),
-        move: () => setTool("move"),
-        box: () => setTool("box"),
-        template: () => setTool("template"),
-        polygon: () => setTool("polygon"),
-        points: () => setTool("points"),
+        ...Object.fromEntries([...view.tools.keys()].map((name) => [name, () => setTool(name)])),
+        ...Object.fromEntries(view.commands.names.map((name) => [name, () => view.commands.run(name)])),
+        click: (event) => view.commands.hand.click(event),
+        next_grip: () => view.commands.hand.step(1),
+        previous_grip: () => view.commands.hand.step(-1),
         lock: () => view.setLocked(!view.store.locked),
         delete: () => view.delete(),
         next_object: () => view.step(1),
@@ -222,9 +239,7 @@ for (const button of document.querySelectorAll("[data-page-size]")) {
   button.addEventListener("click", () => session.setPageSize(Number(button.dataset.pageSize)));
 }
 for (const button of document.querySelectorAll("[data-get-next]")) button.addEventListener("click", () => session.next());
-click("failed-again", async () => {
-  if (!byId("failed-sign-in").hidden) await session.queue.refreshToken();
-  await session.next();
-});
+click("failed-again", () => session.next());
+click("take-over", () => session.takeOver());
 
 instructions.begin();

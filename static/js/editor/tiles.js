@@ -5,6 +5,7 @@
 // nothing. So a page is answered by pointing at the few exceptions and one key for all the rest.
 
 import { byId, element, icon, say } from "./dom.js";
+import { pictureFor } from "./pictures.js";
 import { renditionUrl, stepFor } from "./renditions.js";
 
 /** The pointer has to travel this far on the screen before it means a tile. */
@@ -35,14 +36,19 @@ export class Tiles {
     this.list.hidden = !assignments.length;
     this.columns = columnsFor(assignments.length);
     this.list.dataset.columns = String(this.columns);
-    this.list.replaceChildren(...assignments.map((one, i) => this.#tile(one, i)));
+    this.list.replaceChildren(...assignments.map((one, i) => this.#tile(one, i, assignments.length)));
     return Promise.all([...this.byId.values()].map((tile) => tile.loaded));
   }
 
-  #tile(assignment, index) {
+  /** The address of an item's picture on a page of so many. The list itself has no width while it is hidden. */
+  urlOf(item, count) {
+    return renditionUrl(item, { side: stepFor((this.list.parentElement.clientWidth / columnsFor(count)) * this.ratio) });
+  }
+
+  #tile(assignment, index, count) {
     const { item } = assignment;
-    const image = element("img", { alt: "", draggable: false, decoding: "async", attrs: { width: item.width, height: item.height } });
-    image.src = renditionUrl(item, { side: stepFor((this.list.clientWidth / this.columns) * this.ratio) });
+    const image = pictureFor(this.urlOf(item, count));
+    Object.assign(image, { alt: "", draggable: false, width: item.width, height: item.height });
     const select = element(
       "button",
       { type: "button", className: "tile-select", data: { enterSubmits: "" }, attrs: { "aria-pressed": "false" } },
