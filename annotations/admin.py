@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from annotations import models
-from annotations.services import queue
+from annotations.services import comments, queue
 from labeling_site.core.admin import ReadMostlyAdmin, service_action
 
 
@@ -87,3 +87,32 @@ class TransferAdmin(ReadMostlyAdmin):
     list_filter = ["format"]
     list_select_related = ["project", "job"]
     search_fields = ["file_name", "project__name"]
+
+
+@admin.register(models.Prelabel)
+class PrelabelAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "label_class", "confidence", "produced_by", "frame", "made_at"]
+    list_filter = ["made_at"]
+    list_select_related = ["entry__item", "entry__project", "label_class"]
+    search_fields = ["produced_by", "entry__item__path", "label_class__path"]
+
+
+@admin.register(models.PrelabelDecision)
+class PrelabelDecisionAdmin(ReadMostlyAdmin):
+    list_display = ["id", "response", "label_class", "confidence", "produced_by", "decision"]
+    list_filter = ["decision"]
+    list_select_related = ["response__entry__item", "response__entry__project", "label_class"]
+    search_fields = ["produced_by", "label_class__path", "response__entry__item__path"]
+
+
+@admin.register(models.Comment)
+class CommentAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "author", "text", "asks_lead", "created_at", "resolved_at", "resolved_by"]
+    list_filter = ["asks_lead", "resolved_at"]
+    list_select_related = ["entry__item", "entry__project", "author", "resolved_by"]
+    search_fields = ["text", "author__email", "entry__item__path"]
+    actions = [
+        service_action(
+            "resolve", _("Resolve"), lambda request, row: comments.resolve(actor=request.user, thread=row.thread or row)
+        )
+    ]

@@ -24,7 +24,9 @@ from projects.models import Project
 
 
 class NextTaskSerializer(serializers.Serializer[Any]):
-    page_size = serializers.IntegerField(default=1, help_text="1, 4, 6 or 9; always 1 for boxes and polygons.")
+    page_size = serializers.IntegerField(
+        default=1, help_text="1, 4, 6, 9, 16, 25 or 36; always 1 for boxes and polygons."
+    )
     holding = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=2**63 - 1),
         default=list,

@@ -136,8 +136,10 @@ def check_classes(project: Project, annotations: Sequence[AnswerAnnotation]) -> 
         check_class(pk, known)
 
 
-def rows(response: Response, annotations: Sequence[AnswerAnnotation]) -> list[Annotation]:
-    """Unsaved Annotation rows of a response, in drawing order."""
+def rows(
+    response: Response, annotations: Sequence[AnswerAnnotation], origins: Mapping[uuid.UUID, str] | None = None
+) -> list[Annotation]:
+    """Unsaved Annotation rows of a response, in drawing order; `origins` names those that are not by hand."""
     found = []
     for position, one in enumerate(annotations):
         bounds = one.box or (one.polygon.bounds if one.polygon else None)
@@ -153,6 +155,7 @@ def rows(response: Response, annotations: Sequence[AnswerAnnotation]) -> list[An
                 width=bounds.width if bounds else None,
                 height=bounds.height if bounds else None,
                 polygon=one.polygon.to_json() if one.polygon else None,
+                origin=(origins or {}).get(one.client_id, Annotation.Origin.MANUAL),
             )
         )
     return found

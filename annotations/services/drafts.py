@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from annotations.models import Annotation, Assignment, Draft, Operation, QueueEntry
+from annotations.models import Annotation, Assignment, Draft, Operation, Prelabel, QueueEntry
 from projects.models import User
 
 Objects = list[dict[str, Any]]
@@ -48,14 +48,20 @@ def apply(objects: Objects, changes: Sequence[Change]) -> Objects:
     return found
 
 
-def as_object(one: Annotation) -> dict[str, Any]:
+def as_object(one: Annotation | Prelabel) -> dict[str, Any]:
     """A stored annotation as a draft holds it."""
-    found: dict[str, Any] = {"id": str(one.client_id), "label_class": one.label_class_id, "frame": one.frame}
+    name = one.key if isinstance(one, Prelabel) else one.client_id
+    found: dict[str, Any] = {"id": str(name), "label_class": one.label_class_id, "frame": one.frame}
     if one.polygon:
         found["polygon"] = one.polygon
     elif one.width is not None:
         found["box"] = {"x": one.x, "y": one.y, "width": one.width, "height": one.height}
     return found
+
+
+def as_suggestion(one: Prelabel) -> dict[str, Any]:
+    """A prelabel as a draft holds it while nobody has touched it."""
+    return as_object(one) | {"suggested": True, "confidence": one.confidence}
 
 
 def touched_elsewhere(draft: Draft | None, client: uuid.UUID, base: int) -> set[str]:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Assignment, Draft, Operation, Response, Task
+from annotations.models import Assignment, Draft, Operation, Prelabel, Response, Task
 from annotations.services import answers as checking
 from annotations.services import drafts, submission
 from annotations.services.answers import AnswerAnnotation, parse_annotation
@@ -23,7 +23,7 @@ from annotations.services.drafts import Change
 from labeling_site.core import errors
 from projects import access
 from projects.access import Capability
-from projects.models import Item, Project, User
+from projects.models import Item, Project, TaskType, User
 
 MAX_OPERATIONS = 500
 MAX_EXTRAS = 10
@@ -76,7 +76,8 @@ def apply_operations(
     if len(edits) > MAX_OPERATIONS:
         raise errors.Invalid(_("Send at most %d operations at once.") % MAX_OPERATIONS, fields={"operations": ["?"]})
     rows = {
-        row.pk: row for row in task.assignments.select_related("entry__item", "entry__final_response").order_by("pk")
+        row.pk: row
+        for row in task.assignments.select_related("project", "entry__item", "entry__final_response").order_by("pk")
     }
     read = _Reader(project, edits)
     checked = [(edit, read.changes(edit, rows.get(edit.assignment_id))) for edit in edits]
@@ -165,13 +166,20 @@ def _change(rows: dict[int, Assignment], draft: Draft, changes: Sequence[Change]
 
 
 def _submitted(row: Assignment) -> drafts.Objects:
-    """What a correction starts from: the last answer given under this assignment."""
+    """What edits start from: the last answer given under this assignment, else what models suggest."""
     last = Response.objects.filter(assignment=row).order_by("-id").first()
     if last is None:
-        return []
+        return _suggested(row)
     if last.outcome == Response.Outcome.SKIPPED:
         return [{"id": str(last.operation_id), "skipped": True, "skip_reason": last.skip_reason}]
     return [drafts.as_object(one) for one in last.annotations.order_by("position", "id")]
+
+
+def _suggested(row: Assignment) -> drafts.Objects:
+    """As the page shows it: surest first, and of several classes for an image that has one only the surest."""
+    rows = Prelabel.objects.filter(entry_id=row.entry_id).order_by("-confidence", "id")
+    is_single = row.project.kind == TaskType.MULTI_CLASS
+    return [drafts.as_suggestion(one) for one in (rows[:1] if is_single else rows)]
 
 
 def _row(draft: Draft, client: uuid.UUID, edit: Edit, changes: Sequence[Change]) -> Operation:

@@ -13,7 +13,7 @@ from django.db.models import Exists, F, Min, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Assignment, Draft, QueueEntry, Task
+from annotations.models import PAGE_SIZES, Assignment, Draft, QueueEntry, Task
 from annotations.services import drafts
 from labeling_site.core import errors, events
 from projects import access
@@ -21,7 +21,6 @@ from projects.access import Capability
 from projects.models import Project, User
 from projects.services import counters
 
-PAGE_SIZES = (1, 4, 6, 9)
 HOLDING = (Assignment.State.LIVE, Assignment.State.DONE)
 END_BATCH = 500
 MAX_OPEN = 12
@@ -60,7 +59,8 @@ def next_task(
     """
     access.require(actor, Capability.LABEL, project.workspace_id)
     if page_size not in PAGE_SIZES:
-        raise errors.Invalid(_("A page holds 1, 4, 6 or 9 images."), fields={"page_size": [_("Use 1, 4, 6 or 9.")]})
+        sizes = ", ".join(map(str, PAGE_SIZES))
+        raise errors.Invalid(_("A page holds %s images.") % sizes, fields={"page_size": [_("Use one of %s.") % sizes]})
     if not project.kind.is_classification:
         page_size = 1
     if project.state != Project.State.RUNNING:

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Annotation, Assignment, Draft, Operation, QueueEntry, Response, Task
+from annotations.models import Annotation, Assignment, Draft, Operation, PrelabelDecision, QueueEntry, Response, Task
 from annotations.services import answers as checking
-from annotations.services import drafts, finalizing
+from annotations.services import drafts, finalizing, prelabels
 from annotations.services.answers import Answer
 from labeling_site.core import errors, events
 from projects import access
@@ -150,6 +150,8 @@ def _store(
     change: Tally[str] = Tally()
     done: list[int] = []
     objects: list[Annotation] = []
+    decisions: list[PrelabelDecision] = []
+    suggested = prelabels.of_entries([entry.pk for entry in entries])
     for entry in entries:
         assignment_id, answer = by_entry[entry.pk]
         row = rows[assignment_id]
@@ -170,12 +172,15 @@ def _store(
             actions=min(max(answer.actions, 0.0), 1e6),
         )
         contained += drafts.remember(row.pk, client, answer.operations)
-        objects += checking.rows(response, answer.annotations)
+        origins, decided = prelabels.judged(response, answer.annotations, suggested[entry.pk], row.created_at)
+        objects += checking.rows(response, answer.annotations, origins)
+        decisions += decided
         classes = Tally(one.label_class_id for one in answer.annotations)
         change.update(finalizing.finalize(entry, response, classes, old.get(response.replaces_id or 0, Tally())))
         entry.save(update_fields=finalizing.FIELDS)
         done.append(assignment_id)
     Annotation.objects.bulk_create(objects)
+    PrelabelDecision.objects.bulk_create(decisions)
     Assignment.objects.filter(pk__in=done).update(state=Assignment.State.DONE)
     Operation.objects.bulk_create(contained, ignore_conflicts=True)
     if found:

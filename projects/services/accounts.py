@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from labeling_site.core import errors
 from projects.models import SetupToken, User
-from projects.services import tokens
+from projects.services import preferences, tokens
 from projects.services.names import clean_name
 
 PREFERENCES_BYTES = 32 * 1024
@@ -156,11 +156,13 @@ def change_password(*, actor: User, current: str, new: str) -> User:
 def change_preferences(*, actor: User, changes: dict[str, Any]) -> dict[str, Any]:
     """Sets some of one's own preferences (None forgets one) and returns all. Their meaning belongs to the pages.
 
-    Raises Invalid for a name that is not lower-case letters, digits, - and _, or when all together pass 32 KB.
+    Raises Invalid for a name that is not lower-case letters, digits, - and _, for a preference of the site that is not
+    of its form (projects.services.preferences), and TooLarge when all together pass 32 KB.
     """
     for name in changes:
         if not _PREFERENCE_NAME.fullmatch(name):
             raise errors.Invalid(_("A preference cannot be called “%s”.") % name[:60])
+    preferences.check(changes)
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=actor.pk)
         kept = {name: value for name, value in (user.preferences | changes).items() if value is not None}

@@ -23,10 +23,12 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from annotations.models import Assignment, QueueEntry
-from annotations.services import exporting
+from annotations.services import comments, exporting, prelabels
+from annotations.services.answers import AnswerAnnotation
+from annotations.services.prelabels import Suggestion
 from projects.access import BUILT_IN_ROLES
 from projects.models import Item, User, Workspace
-from projects.services import api_keys, datastores, invitations, projects, uploads
+from projects.services import api_keys, class_examples, datastores, invitations, projects, uploads
 from tests import factories
 from tests.annotations.labeling import answer_all, label_page, open_page, submit
 from tests.architecture.routes import EXPECTED, Route, Rule
@@ -131,6 +133,21 @@ def _projects(world: World, alice: User) -> None:
     skipped = open_page(bob, project)
     submit(bob, skipped, answer_all(skipped, [], outcome="skipped", skip_reason=f"dark {MARK}"))
     world.entry = QueueEntry.objects.filter(project=project, status="labeled").order_by("pk")[0]
+    world.comment = comments.comment(actor=bob, entry=world.entry, text=f"why {MARK}", asks_lead=True)
+    world.example = class_examples.add_example(
+        actor=alice,
+        label_class=world.project.label_classes.order_by("position")[1],
+        item=world.entry.item,
+        note=f"look {MARK}",
+    )
+    world.open_entry = QueueEntry.objects.filter(project=project, status="unlabeled", open_slots=1).order_by("pk")[0]
+    made = AnswerAnnotation(uuid.uuid4(), world.label_class.pk)
+    prelabels.store(
+        actor=alice,
+        project=project,
+        produced_by=f"model {MARK}",
+        suggestions=[Suggestion(world.open_entry.pk, made, 0.8)],
+    )
     world.export = exporting.start_export(actor=alice, project=project, format="csv", options={})
     factories.run_jobs()
     world.export.refresh_from_db()

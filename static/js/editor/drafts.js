@@ -17,8 +17,9 @@ function merged(before, now) {
 }
 
 export class Drafts {
-  constructor({ journal, project, user, skips }) {
-    Object.assign(this, { journal, project, user, skips });
+  /** `single`: an image has one class, and so one suggestion. */
+  constructor({ journal, project, user, skips, single = false }) {
+    Object.assign(this, { journal, project, user, skips, single });
     this.oldPrefix = `${OLD_PREFIX}${user}.${project}.`;
     for (const key of storage.keys(OLD_PREFIX)) {
       if (!(storage.get(key)?.at > Date.now() - OLD_KEEP_MS)) storage.remove(key);

@@ -7,6 +7,7 @@ import { Objects } from "./objects.js";
 import { Painter } from "./painter.js";
 import { Patterns } from "./patterns.js";
 import { cleaned } from "./polygon_ops.js";
+import { percent, Prelabels } from "./prelabels.js";
 import { RegionDialog } from "./region_dialog.js";
 import { Store } from "./store.js";
 import { BoxTool } from "./tools/box.js";
@@ -41,6 +42,8 @@ export class DrawingView extends EventTarget {
     this.snapping = false;
     this.assignment = null;
     this.store = new Store();
+    this.prelabels = new Prelabels(projectId, page, { onThreshold: () => this.store.look(() => {}) });
+    this.store.view.isVeiled = (one) => this.prelabels.isVeiled(one);
     this.classId = tags.classes.length === 1 ? tags.classes[0].id : null;
     this.tools = new Map(TOOLS[kind].map((Tool) => new Tool(this)).map((tool) => [tool.name, tool]));
     this.tool = this.tools.get(kind);
@@ -68,7 +71,8 @@ export class DrawingView extends EventTarget {
     [this.assignment] = assignments;
     const { item, id } = this.assignment;
     const { view } = this.store;
-    this.store = new Store({ size: { width: item.width, height: item.height }, annotations: answers.get(id) });
+    this.prelabels.open(assignments, { single: false });
+    this.store = new Store({ size: { width: item.width, height: item.height }, annotations: this.prelabels.adopt(answers.get(id)) });
     this.store.view = new Visibility(view);
     this.store.addEventListener("change", ({ detail }) => {
       if (detail.source === "edit") for (const tool of this.tools.values()) tool.sketch?.edited();
@@ -89,6 +93,7 @@ export class DrawingView extends EventTarget {
     const { view } = this.store;
     this.#leave();
     this.assignment = null;
+    this.prelabels.open([], {});
     this.store = new Store();
     this.store.view = new Visibility(view);
     this.stage.close();
@@ -105,13 +110,13 @@ export class DrawingView extends EventTarget {
 
   /** Assignment id → annotations, as they would be submitted. */
   answers() {
-    return new Map(this.assignment ? [[this.assignment.id, this.store.annotations]] : []);
+    return new Map(this.assignment ? [[this.assignment.id, this.prelabels.sent(this.store.annotations)]] : []);
   }
 
   /** Why the page cannot be submitted, as the key of a sentence, or null. */
   problem() {
     if (this.tool.isDrawing) return "finish_drawing";
-    return this.store.annotations.length ? null : "nothing_drawn";
+    return this.store.annotations.some((one) => !this.prelabels.isVeiled(one)) ? null : "nothing_drawn";
   }
 
   get hasEdits() {
@@ -174,9 +179,10 @@ export class DrawingView extends EventTarget {
   /** Brings everything around the canvas up to date. */
   refresh() {
     const counts = new Map();
-    for (const one of this.store.annotations) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
+    for (const one of this.store.annotations) if (!this.prelabels.isVeiled(one)) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
     this.tags.show({ active: new Set(this.classId === null ? [] : [this.classId]), counts });
     this.objects.show(this.store);
+    this.prelabels.show(this.store);
     byId("tool-undo").disabled = !this.store.canUndo && !this.tool.isDrawing;
     byId("tool-redo").disabled = !this.tool.canRedo && (this.tool.isDrawing || !this.store.canRedo);
     byId("tool-delete-all").disabled = !this.store.annotations.length;
@@ -279,6 +285,36 @@ export class DrawingView extends EventTarget {
   finish() {
     return this.tool.finish?.() ?? false;
   }
+
+  /** The image that comments are about. */
+  get current() {
+    return this.assignment;
+  }
+
+  /** Y: accepts the suggestion that is selected and goes on to the next one; without one, only goes there. */
+  accept() {
+    const { store, prelabels } = this;
+    const pending = prelabels.pending(store.annotations);
+    if (!pending.length) return false;
+    const one = store.selection;
+    const at = one ? pending.findIndex((other) => other.id === one.id) : -1;
+    if (at >= 0) prelabels.accept(store, [pending[at]]);
+    const next = at >= 0 ? (pending[at + 1] ?? pending[at - 1]) : pending[0];
+    if (next) this.pickObject(next.id);
+    else store.select(null);
+    return true;
+  }
+
+  /** Before the page is sent: suggestions that are shown count as accepted. */
+  settle() {
+    this.prelabels.settle(this.store);
+  }
+
+  /** What stands on an object: its class, after how sure the model is while it is a suggestion. */
+  textOf = (one) => {
+    const name = this.tags.nameOf(one.label_class);
+    return this.prelabels.isPending(one) ? `${percent(one.confidence)} ${name}` : name;
+  };
 
   setLocked(locked) {
     this.store.setLocked(locked);

@@ -2,6 +2,7 @@
 // in order, end where they ended before. The server's annotations/services/drafts.py applies them the same way.
 
 import { newId } from "./dom.js";
+import { suggestionsOf } from "./prelabels.js";
 
 /** Parts of a "change" event, one for each image it touches: [{assignment, changes: [{id, after, at}]}]. */
 export function byAssignment({ assignment, operation }) {
@@ -29,10 +30,10 @@ export function applied(annotations, changes) {
   return found;
 }
 
-/** What the server knows of an item, as the view wants it: the draft, else the answer, else nothing. */
-export function known({ draft, response }, { skips }) {
+/** What the server knows of an item, as the view wants it: the draft, else the answer, else what models suggest. */
+export function known({ draft, response, prelabels }, { skips, single }) {
   if (draft?.annotations) return draft.annotations;
-  if (!response) return [];
+  if (!response) return suggestionsOf(prelabels, { single });
   if (response.outcome !== "skipped") return response.annotations;
   return skips ? [{ id: newId(), skipped: true, skip_reason: response.skip_reason }] : [];
 }

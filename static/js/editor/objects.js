@@ -3,6 +3,7 @@
 
 import { byId, element, icon, say } from "./dom.js";
 import { boundsOf } from "./geometry.js";
+import { percent } from "./prelabels.js";
 
 /** Height of a row in CSS pixels, as css/editor.css has it; two lines of text. */
 const ROW = 44;
@@ -85,14 +86,16 @@ export class Objects {
     const place = say("object_place", { x: left, y: top, width: right - left, height: bottom - top });
     const frame = one.frame ? ` · ${say("frame_short", { n: one.frame + 1 })}` : "";
     const isSelected = store.selectedIds.has(one.id);
+    const isPending = this.desk.prelabels.isPending(one);
+    const note = isPending ? say("suggested", { percent: percent(one.confidence) }) : place + frame;
     const pick = element(
       "button",
-      { type: "button", className: "object-pick", title: name, data: { part: "pick" }, attrs: { "aria-pressed": String(isSelected) } },
+      { type: "button", className: isPending ? "object-pick is-suggested" : "object-pick", title: name, data: { part: "pick" }, attrs: { "aria-pressed": String(isSelected) } },
       element("span", { className: "dot", data: { colour: tags.colourOf(one.label_class), pattern: this.desk.patterns.numberOf(one.label_class) } }),
       element("span", { className: "object-name", textContent: name }),
-      element("span", { className: "object-place", textContent: place + frame }),
+      element("span", { className: "object-place", title: place + frame, textContent: note }),
     );
-    const isHidden = view.isHidden(one) || (one.frame ?? 0) !== store.frame;
+    const isHidden = view.isHidden(one) || view.isVeiled(one) || (one.frame ?? 0) !== store.frame;
     const isLocked = !store.canEdit(one.id);
     const buttons = [
       ["edit", "pencil", say("edit_object", { name }), false],

@@ -7,6 +7,8 @@ import { drawFrames, drawGrips } from "./tools/grips.js";
 
 /** So many selected annotations are drawn as such; more get a frame each, or every movement of the pointer would be slow. */
 const MANY = 200;
+/** The line of what a model suggests and nobody has touched. */
+const SUGGESTED = [6, 4];
 
 export class Painter {
   /** `desk` is the DrawingView. */
@@ -17,7 +19,8 @@ export class Painter {
     desk.stage.addEventListener("overlay", () => this.#paintOverlay());
   }
 
-  #dashOf = (one) => this.desk.patterns.dashOf(one, !this.desk.store.canEdit(one.id));
+  #isSuggestion = (one) => this.desk.prelabels.isPending(one);
+  #dashOf = (one) => this.#isSuggestion(one) ? SUGGESTED : this.desk.patterns.dashOf(one, !this.desk.store.canEdit(one.id));
 
   /** Ids of what the overlay draws instead: the selected ones, unless they are too many. */
   get #except() {
@@ -31,9 +34,9 @@ export class Painter {
       annotations: stage.item ? store.visible : [],
       except: new Set(this.#except),
       colourOf: tags.colourOf,
-      textOf: (one) => tags.nameOf(one.label_class),
+      textOf: this.desk.textOf,
       dashOf: this.#dashOf,
-      isOpen: () => false,
+      isOpen: this.#isSuggestion,
       names,
       outline,
       style: [assignment?.id, names, outline, patterns.isOn, store.view.version, store.locked && store.newest].join(),
@@ -55,7 +58,7 @@ export class Painter {
 
   #drawSelected(context, one) {
     const { stage, tags, names } = this.desk;
-    const [colour, name] = [tags.colourOf(one.label_class), tags.nameOf(one.label_class)];
+    const [colour, name] = [tags.colourOf(one.label_class), this.desk.textOf(one)];
     drawSelected(context, one, stage.viewport, { colour, name, names, dash: this.#dashOf(one) });
   }
 

@@ -14,8 +14,8 @@ const LAYOUT_KEY = "tessera.layout";
 const OVER = new Set(["lease_lost", "returned", "approved", "reviewed", "not_found", "forbidden"]);
 
 export class Session {
-  constructor({ queue, sync, locks, drafts, page, view, viewTools, activity, context, isClassification }) {
-    Object.assign(this, { queue, sync, drafts, page, view, viewTools, activity, context, isClassification });
+  constructor({ queue, sync, locks, drafts, page, view, viewTools, activity, context, isClassification, onOpen = () => {} }) {
+    Object.assign(this, { queue, sync, drafts, page, view, viewTools, activity, context, isClassification, onOpen });
     this.journal = sync.journal;
     this.tab = newId();
     this.task = null;
@@ -128,6 +128,7 @@ export class Session {
     this.viewTools.open(this.assignments);
     this.activity.startPage();
     const loading = this.view.open(this.assignments, answers);
+    this.onOpen(this.assignments);
     this.#markOpened(task);
     this.#showLayout();
     this.refresh();
@@ -175,6 +176,7 @@ export class Session {
       this.page.show(say(problem));
       return;
     }
+    if (skip === null) this.view.settle();
     const { task, isPast } = this;
     const answers = this.#answers(skip);
     const names = this.assignments.map((one) => one.item.name);
@@ -312,7 +314,7 @@ export class Session {
   /** Skips the page, or the selected images of a grid. Asks first where something would be thrown away. */
   async skip(reason = "") {
     if (!this.task || this.busy || this.view.skip?.(reason)) return;
-    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped).length;
+    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped && !one.suggested).length;
     if (drawn && !(await ask({ title: say("skip_title"), detail: say("skip_detail", { n: drawn }), label: say("skip"), danger: true }))) return;
     await this.submit({ skip: reason });
   }
@@ -415,7 +417,9 @@ export class Session {
     const problem = idle ? this.view.problem() : null;
     byId("submit").disabled = !idle || problem !== null;
     byId("submit").title = problem ? say(problem) : "";
-    byId("submit-text").textContent = say(this.isPast ? "submit_correction" : "submit");
+    const suggested = idle && !problem ? this.view.prelabels.pending(this.view.store.annotations).length : 0;
+    const text = this.isPast ? "submit_correction" : suggested ? "accept_and_submit" : "submit";
+    byId("submit-text").textContent = say(text, { n: suggested });
     byId("skip").disabled = !idle;
     byId("skip-more").disabled = !idle;
     byId("no-objects").disabled = !idle || problem !== "nothing_drawn";

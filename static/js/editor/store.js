@@ -43,7 +43,7 @@ export class Store extends EventTarget {
   }
 
   isVisible(annotation) {
-    return (annotation.frame ?? 0) === this.frame && !this.view.isHidden(annotation);
+    return (annotation.frame ?? 0) === this.frame && !this.view.isHidden(annotation) && !this.view.isVeiled(annotation);
   }
 
   /** While everything is locked, only the newest annotation of this sitting may be changed. */

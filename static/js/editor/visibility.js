@@ -10,6 +10,8 @@ export class Visibility {
     this.locked = before?.locked ?? false;
     this.lockedClasses = new Set(before?.lockedClasses);
     this.lockedIds = new Set();
+    /** Whether an annotation is kept out of sight for a reason of the page's own, as a suggestion that is too unsure. */
+    this.isVeiled = before?.isVeiled ?? (() => false);
     /** Grows with every change. */
     this.version = 0;
   }
