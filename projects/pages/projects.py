@@ -103,7 +103,11 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     user = request.user
     query = request.GET.get("q", "").strip()[:120]
     sort = request.GET.get("sort", "recent")
-    sort = sort if sort in SORTS else "recent"
+    held = access.capabilities(user, workspace)
+    sorts = {key: label for key, (label, _order) in SORTS.items()}
+    if Capability.READ_SUMMARY not in held:
+        sorts = {key: label for key, label in sorts.items() if "progress" not in key}  # nor its order
+    sort = sort if sort in sorts else "recent"
     rows: QuerySet[Any] = Project.objects.visible_to(user).filter(workspace=workspace)
     everything = rows.count()
     if query:
@@ -113,7 +117,6 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         rows = rows.annotate(share=Cast(_count("labeled"), FloatField()) / NullIf(_count("total"), 0))
     rows = rows.select_related("job").order_by(*SORTS[sort][1])
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    held = access.capabilities(user, workspace)
     found = list(page.object_list)
     counts = counters.read_many([project.pk for project in found])
     listed = [
@@ -130,7 +133,7 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         "page": page,
         "query": query,
         "sort": sort,
-        "sorts": [(key, label) for key, (label, _order) in SORTS.items()],
+        "sorts": list(sorts.items()),
         "everything": everything,
         "may_write": Capability.WRITE_PROJECTS in held,
         "may_delete": Capability.DELETE_PROJECTS in held,

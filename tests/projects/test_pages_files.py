@@ -225,3 +225,15 @@ def test_an_opened_dataset_brings_its_workspace_with_it() -> None:
 def test_visitors_are_sent_to_sign_in(name: str) -> None:
     answer = Client().get(reverse(name))
     assert answer.status_code == 302 and answer.url.startswith("/sign-in/")
+
+
+def test_a_name_that_is_taken_is_said_beside_the_name(folder: Path) -> None:
+    people = make_people()
+    client = signed_in(people.alice)
+    for _time in range(2):
+        answer = client.post("/datasets/new/", {"name": "Photos", "kind": "upload"})
+    assert answer.status_code == 400 and "already a dataset" in str(answer.context["form"].errors["name"])
+    wanted = {"name": "Shelf", "root": str(folder)}
+    for _time in range(2):
+        answer = client.post("/datastores/", wanted)
+    assert answer.status_code == 400 and "already a datastore" in str(answer.context["form"].errors["name"])

@@ -221,3 +221,14 @@ def test_a_team_lead_may_look_but_not_manage() -> None:
     text = page(signed_in(lead))
     assert f'href="{reverse("project", args=[project.pk])}"' in text
     assert 'value="delete"' not in text and "Add project" not in text
+
+
+def test_who_may_not_see_progress_cannot_order_by_it() -> None:
+    people = make_people()
+    first, second = (make_project(people.workspace, name=name, images=1) for name in ("Harbour", "Quay"))
+    counters.add(first.pk, {"labeled": 1})
+    text = page(signed_in(people.alice), "/projects/?sort=-progress")
+    assert "Most progress" in text and text.index("Harbour") < text.index("Quay")
+    text = page(signed_in(people.bob), "/projects/?sort=-progress")
+    assert "Most progress" not in text and text.index("Quay") < text.index("Harbour")
+    assert second.pk > first.pk

@@ -174,3 +174,12 @@ def test_visitors_are_sent_to_sign_in(name: str) -> None:
     make_people()
     answer = Client().post(reverse(name))
     assert answer.status_code == 302 and answer.url.startswith("/sign-in/")
+
+
+def test_the_new_link_says_whether_anybody_may_use_it() -> None:
+    people = make_people()
+    wanted = {"role": role("labeler").pk, "days": "7"}
+    client = signed_in(people.alice)
+    assert "whoever opens it first" in client.post("/workspace/members/", wanted).content.decode()
+    text = client.post("/workspace/members/", wanted | {"email": "dora@example.org"}).content.decode()
+    assert "only this address" in text and "whoever opens it first" not in text
