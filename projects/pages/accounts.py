@@ -109,7 +109,8 @@ class ApiKeyForm(forms.Form):
     )
 
     def __init__(self, *args: Any, held: frozenset[str], **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="id_key_%s", **kwargs)  # the page has another field called "name"
+        kwargs.setdefault("auto_id", "id_key_%s")  # the page has another field called "name"
+        super().__init__(*args, **kwargs)
         mine = [(value, label) for value, label in Capability.choices if value in held]
         self.fields["capabilities"].choices = mine  # type: ignore[attr-defined]
         # A key begins with what every key may do; its maker adds what the program needs.

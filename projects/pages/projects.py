@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling_site.core import errors
+from labeling_site.core import errors, events
 from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
@@ -101,6 +101,7 @@ GUIDE = [
 def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     """Everything the list shows, for the page and for its live part alike."""
     user = request.user
+    version = events.version(f"workspace:{workspace.pk}")  # before the rows: what moves meanwhile is asked for again
     query = request.GET.get("q", "").strip()[:120]
     sort = request.GET.get("sort", "recent")
     held = access.capabilities(user, workspace)
@@ -129,6 +130,7 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         for project in found
     ]
     return {
+        "version": version,
         "rows": listed,
         "page": page,
         "query": query,
