@@ -13,7 +13,6 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -24,7 +23,7 @@ from projects import access
 from projects.access import Capability
 from projects.models import Counter, Favourite, Project, TaskType, Workspace
 from projects.models.label_class import name_key
-from projects.pages.common import in_workspace
+from projects.pages.common import came_from, in_workspace
 from projects.pages.context import current_workspace
 from projects.services import counters, samples
 from projects.services import projects as project_services
@@ -190,7 +189,7 @@ def command(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             messages.error(request, f"{project.name}: {error}")
     if done:
         messages.success(request, _done_sentence(action, done))
-    return HttpResponseRedirect(_back(request))
+    return HttpResponseRedirect(came_from(request, "projects"))
 
 
 def _done_sentence(action: str, done: int) -> str:
@@ -201,13 +200,6 @@ def _done_sentence(action: str, done: int) -> str:
     return ngettext("%d project paused.", "%d projects paused.", done) % done
 
 
-def _back(request: HttpRequest) -> str:
-    """The page one came from, so that a search or a sort is not lost."""
-    back = request.POST.get("next") or request.headers.get("Referer", "")
-    here = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
-    return back if here else reverse("projects")
-
-
 @login_required
 @require_POST
 def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
@@ -215,7 +207,7 @@ def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
     project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
     on = request.POST.get("on") == "1"
     project_services.set_favourite(actor=request.user, project=project, favourite=on)
-    return HttpResponseRedirect(_back(request))
+    return HttpResponseRedirect(came_from(request, "projects"))
 
 
 @in_workspace(Capability.WRITE_PROJECTS)
