@@ -62,7 +62,7 @@ def system_page(request: HttpRequest) -> HttpResponse:
         "versions": _versions(),
         "public_url": settings.PUBLIC_URL,
         "home": settings.HOME,
-        "storage_backend": backends["default"]["BACKEND"],
+        "storage_backend": backends["default"]["BACKEND"].rpartition(".")[2],
     }
     return render(request, "admin/system.html", context)
 

@@ -14,7 +14,7 @@ from rest_framework.response import Response as Reply
 
 from annotations.models import Assignment
 from annotations.services import queue
-from labeling_site.core.api import ScopedViewSet
+from labeling_site.core.api import ScopedViewSet, choice_filter
 from projects import access
 from projects.access import Capability
 from projects.models import Project
@@ -37,7 +37,7 @@ class ProjectAssignmentViewSet(ScopedViewSet):
 
     queryset = Assignment.objects.none()
     serializer_class = AssignmentSerializer
-    filters: ClassVar[dict[str, Any]] = {"state": lambda rows, value: rows.filter(state=value)}
+    filters: ClassVar[dict[str, Any]] = {"state": choice_filter("state", Assignment.State.values)}
 
     def scoped(self) -> QuerySet[Assignment]:
         mine = Project.objects.visible_to(self.request.user)

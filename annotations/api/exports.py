@@ -104,10 +104,11 @@ class ExportViewSet(ScopedViewSet):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["get"])
     def download(self, request: Request, pk: str) -> Reply:
-        """{"url", "expires_in"}: a link that opens the file for an hour without signing in."""
+        """{"url", "report_url", "expires_in"}: links that open the file, and what it could not hold, for an hour
+        without signing in."""
         token = exporting.download_token(actor=request.user, transfer=self.get_object())
         url = request.build_absolute_uri(reverse("export-download", args=[token]))
-        return Reply({"url": url, "expires_in": exporting.LINK_SECONDS})
+        return Reply({"url": url, "report_url": f"{url}?report=1", "expires_in": exporting.LINK_SECONDS})
 
 
 class DashboardViewSet(ScopedViewSet):

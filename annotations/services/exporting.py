@@ -70,8 +70,8 @@ class Wanted:
             raise errors.Invalid(_("Coordinates are “absolute” or “normalized”."), fields={"coordinates": ["?"]})
         return cls(
             normalized=coordinates == "normalized",
-            labeler_details=bool(data.get("labeler_details")),
-            only_approved=bool(data.get("only_approved")),
+            labeler_details=_yes_or_no(data, "labeler_details"),
+            only_approved=_yes_or_no(data, "only_approved"),
             submitted_from=moment(data, "submitted_from"),
             submitted_until=moment(data, "submitted_until"),
         )
@@ -84,6 +84,14 @@ class Wanted:
             "submitted_from": self.submitted_from and self.submitted_from.isoformat(),
             "submitted_until": self.submitted_until and self.submitted_until.isoformat(),
         }
+
+
+def _yes_or_no(data: Mapping[str, Any], name: str) -> bool:
+    """False unless told otherwise. Words are refused: "no" must not mean yes."""
+    value = data.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise errors.Invalid(_("%s is true or false.") % name, fields={name: ["?"]})
 
 
 def start_export(*, actor: User, project: Project, format: str, options: Mapping[str, Any]) -> Transfer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework import exceptions, viewsets
+from rest_framework import exceptions, serializers, viewsets
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,6 +35,18 @@ class Cursor(CursorPagination):
     max_page_size = 1000
     page_size_query_param = "page_size"
     ordering = "-id"
+
+    def get_page_size(self, request: Request) -> int:
+        """How many rows were asked for. Raises Invalid for what is no whole number from 1 to the most allowed."""
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is None:
+            return self.page_size
+        if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= self.max_page_size):
+            raise errors.Invalid(
+                _("page_size is a whole number from 1 to %d.") % self.max_page_size,
+                fields={self.page_size_query_param: ["?"]},
+            )
+        return int(asked)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """One page; a cursor that nobody was given is refused like any other bad value."""
@@ -103,6 +115,37 @@ def problem_json(exc: Exception, context: dict[str, Any]) -> Response | None:
     if error.status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def choice_filter(field: str, choices: Iterable[str]) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
+    """A filter for a field with a fixed set of values. Any other value is refused, and the refusal lists them."""
+    known = [str(choice) for choice in choices]
+
+    def narrow(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if value not in known:
+            raise errors.Invalid(
+                _("There is no %(field)s %(value)s.") % {"field": field, "value": value},
+                way_out=_("Use one of: %s.") % ", ".join(known),
+                fields={field: ["?"]},
+            )
+        return rows.filter(**{field: value})
+
+    return narrow
+
+
+def refuse_unknown(serializer: serializers.BaseSerializer[Any]) -> None:
+    """Raises Invalid when the body names a field that this address does not take, rather than pass over it silently."""
+    sent, known = serializer.initial_data, getattr(serializer, "fields", {})
+    taken = [name for name, field in known.items() if not field.read_only]
+    unknown = sorted(str(name) for name in sent if name not in taken)
+    if unknown:
+        fixed = [name for name in unknown if name in known]
+        sentence = _("%s cannot be changed here.") if fixed else _("There is no field %s here.")
+        raise errors.Invalid(
+            sentence % ", ".join(fixed or unknown),
+            way_out=_("Fields here: %s.") % ", ".join(taken),
+            fields={name: ["?"] for name in fixed or unknown},
+        )
 
 
 def remember_reply(request: Request, respond: Callable[[], Response]) -> Response:
@@ -184,9 +227,10 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
         return self.get_paginated_response(self.get_serializer(self.paginate_queryset(rows), many=True).data)
 
     def validated(self, serializer_class: type[Any]) -> dict[str, Any]:
-        """The request's body through a serializer; raises a ValidationError that names each field."""
+        """The request's body through a serializer; raises a ValidationError, or Invalid, that names each field."""
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
+        refuse_unknown(serializer)
         return dict(serializer.validated_data)
 
 

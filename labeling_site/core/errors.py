@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 class AppError(Exception):
     """A refusal that a person can read. Doors render it once each: problem+json, a page, a message in the admin.
 
-    `detail` is the sentence; `way_out` says what to do; `fields` maps field names to lists of sentences.
+    `detail` is the sentence; `way_out` says what to do; `fields` maps field names to lists of sentences, where "?"
+    stands for the detail itself.
     """
 
     code: ClassVar[str] = "error"
@@ -27,7 +28,10 @@ class AppError(Exception):
         super().__init__(str(detail))
         self.detail = detail
         self.way_out = way_out
-        self.fields = fields or {}
+        self.fields = {
+            name: [str(detail) if sentence == "?" else sentence for sentence in sentences]
+            for name, sentences in (fields or {}).items()
+        }
         self.extra = extra
         if code:
             self.code = code  # type: ignore[misc]

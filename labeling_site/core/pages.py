@@ -15,6 +15,9 @@ from django.views.decorators.http import require_safe
 from labeling_site.core import errors
 from labeling_site.core.problems import PROBLEM_JSON, problem
 
+PAGES = frozenset({400, 403, 404, 409, 410, 413, 429, 503})
+"""Refusals that have a page of their own in templates/errors."""
+
 
 class AppErrorMiddleware:
     """Turns an AppError that left a page view into an answer: back to the form with the sentence, or an error page.
@@ -41,7 +44,7 @@ class AppErrorMiddleware:
         if request.method == "POST" and here and exception.status in {400, 403, 409, 413}:
             messages.error(request, str(exception))
             return HttpResponseRedirect(back)
-        name = exception.status if exception.status in {400, 403, 404, 429} else 400
+        name = exception.status if exception.status in PAGES else 400
         return render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
 
 

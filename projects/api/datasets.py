@@ -19,7 +19,7 @@ from rest_framework.response import Response as Reply
 from rest_framework.throttling import ScopedRateThrottle
 
 from labeling_site.core import errors
-from labeling_site.core.api import ScopedViewSet, remember_reply
+from labeling_site.core.api import ScopedViewSet, choice_filter, remember_reply
 from labeling_site.core.parsing import row_id
 from projects.access import Capability
 from projects.api.views import by_workspace, my_workspace, workspaces_where
@@ -268,7 +268,7 @@ class ItemViewSet(ScopedViewSet):
     serializer_class = ItemSerializer
     filters: ClassVar[dict[str, Any]] = {
         "dataset_version": lambda rows, value: rows.filter(dataset_version_id=row_id(value)),
-        "state": lambda rows, value: rows.filter(state=value),
+        "state": choice_filter("state", Item.State.values),
     }
 
     def scoped(self) -> QuerySet[Item]:

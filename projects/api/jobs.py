@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response as Reply
 
 from labeling_site.core import jobs
-from labeling_site.core.api import Cursor, ScopedViewSet
+from labeling_site.core.api import Cursor, ScopedViewSet, choice_filter
 from labeling_site.core.models import Job
 from projects import access
 from projects.access import Capability
@@ -42,7 +42,7 @@ class JobViewSet(ScopedViewSet):
     serializer_class = JobSerializer
     pagination_class: type[CursorPagination] = NewestFirst
     filters: ClassVar[dict[str, Any]] = {
-        "state": lambda rows, value: rows.filter(state=value),
+        "state": choice_filter("state", Job.State.values),
         "kind": lambda rows, value: rows.filter(kind=value),
         "subject": lambda rows, value: rows.filter(subject=value),
     }

@@ -12,11 +12,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response as Reply
 
-from labeling_site.core.api import ScopedViewSet, remember_reply
+from labeling_site.core.api import ScopedViewSet, choice_filter, remember_reply
 from projects import access
 from projects.access import Capability
-from projects.api.views import by_workspace, my_workspace
-from projects.models import Favourite, LabelClass, Project, TaskType
+from projects.api.views import by_workspace, my_workspace, named_in_body
+from projects.models import Favourite, LabelClass, Project, TaskType, Workspace
 from projects.services import counters, label_classes, projects, samples
 
 
@@ -99,8 +99,8 @@ class ProjectViewSet(ScopedViewSet):
     serializer_class = ProjectSerializer
     filters: ClassVar[dict[str, Any]] = {
         "workspace": by_workspace,
-        "state": lambda rows, value: rows.filter(state=value),
-        "task_type": lambda rows, value: rows.filter(task_type=value),
+        "state": choice_filter("state", Project.State.values),
+        "task_type": choice_filter("task_type", TaskType.values),
         "search": lambda rows, value: rows.filter(name__icontains=value),
     }
 
@@ -129,8 +129,8 @@ class ProjectViewSet(ScopedViewSet):
         from projects.api.datasets import visible_datasets
 
         data = self.validated(NewProjectSerializer)
-        workspace = my_workspace(request, data.pop("workspace"))
-        dataset = get_object_or_404(visible_datasets(request).filter(workspace=workspace), pk=data.pop("dataset"))
+        workspace = named_in_body("workspace", Workspace.objects.visible_to(request.user), data.pop("workspace"))
+        dataset = named_in_body("dataset", visible_datasets(request).filter(workspace=workspace), data.pop("dataset"))
 
         def respond() -> Reply:
             made = projects.create_project(actor=request.user, workspace=workspace, dataset=dataset, **data)

@@ -14,7 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response as Reply
 
-from labeling_site.core.api import ScopedViewSet, remember_reply
+from labeling_site.core.api import ScopedViewSet, refuse_unknown, remember_reply
 from projects import access
 from projects.access import Capability
 from projects.api.views import InWorkspace
@@ -232,6 +232,7 @@ class MeViewSet(ScopedViewSet):
         """Changes the name, or merges preferences."""
         serializer = MeSerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
+        refuse_unknown(serializer)
         data = serializer.validated_data
         if "name" in data:
             accounts.change_profile(actor=request.user, name=data["name"])

@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling_site.core import errors
+from projects import access
 from projects.access import Capability
 from projects.models import ApiKey, User, Workspace
 from projects.pages.common import client_address, in_workspace, refuse
@@ -101,14 +102,19 @@ class ApiKeyForm(forms.Form):
         ],
     )
     capabilities = forms.MultipleChoiceField(
-        label=gettext_lazy("It may"), widget=forms.CheckboxSelectMultiple, choices=Capability.choices
+        label=gettext_lazy("It may"),
+        widget=forms.CheckboxSelectMultiple,
+        choices=Capability.choices,
+        help_text=gettext_lazy("Tick only what the program needs. It never does more than you may do yourself."),
     )
 
     def __init__(self, *args: Any, held: frozenset[str], **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "id_key_%s")  # the page has another field called "name"
         super().__init__(*args, **kwargs)
         mine = [(value, label) for value, label in Capability.choices if value in held]
         self.fields["capabilities"].choices = mine  # type: ignore[attr-defined]
-        self.fields["capabilities"].initial = [value for value, _label in mine]
+        # A key begins with what every key may do; its maker adds what the program needs.
+        self.fields["capabilities"].initial = [value for value, _label in mine if value in access.READING]
 
 
 def _next(request: HttpRequest) -> str:
@@ -203,6 +209,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             messages.success(request, _("Welcome to %s.") % joined.workspace.name)
             return redirect("home")
     context = {"form": form, "invitation": found, "here": request.path}
+    if request.user.is_authenticated:
+        context["is_member"] = request.user.memberships.filter(workspace=found.workspace).exists()
+        context["is_for_another"] = bool(found.email) and found.email != request.user.email
     status = 400 if request.method == "POST" else 200
     return render(request, "projects/invitation.html", context, status=status)
 

@@ -10,6 +10,8 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from labeling_site.core import errors
 from projects import access
@@ -65,6 +67,13 @@ def refuse(form: forms.BaseForm, error: errors.AppError, aliases: Mapping[str, s
 
 def wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
+
+
+def came_from(request: HttpRequest, otherwise: str) -> str:
+    """The page of this site that one came from, so that a search, a sort or a page is not lost; else a page by name."""
+    back = request.POST.get("next") or request.headers.get("Referer", "")
+    here = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
+    return back if here else reverse(otherwise)
 
 
 def client_address(request: HttpRequest) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling_site.core import errors
+from labeling_site.core import errors, events
 from projects import access, media, selectors
 from projects.access import Capability
 from projects.models import Dataset, DatasetVersion, Datastore, Item, Upload, User, Workspace
@@ -116,6 +116,7 @@ def new_dataset(request: HttpRequest, workspace: Workspace) -> HttpResponse:
 
 def _panel(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
     """What the live part of a dataset's page shows."""
+    version = events.version(f"dataset:{dataset.pk}")  # before the rows: what moves meanwhile is asked for again
     versions = list(
         dataset.versions.select_related("job")
         .annotate(used=Count("projects", filter=Q(projects__deleted_at=None)))
@@ -133,6 +134,7 @@ def _panel(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
     reading = {DatasetVersion.State.PENDING, DatasetVersion.State.SCANNING}
     return {
         "dataset": dataset,
+        "version": version,
         "versions": versions,
         "newest": newest,
         "shown": shown,

@@ -13,18 +13,17 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling_site.core import errors
+from labeling_site.core import errors, events
 from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
 from projects.models import Counter, Favourite, Project, TaskType, Workspace
 from projects.models.label_class import name_key
-from projects.pages.common import in_workspace
+from projects.pages.common import came_from, in_workspace
 from projects.pages.context import current_workspace
 from projects.services import counters, samples
 from projects.services import projects as project_services
@@ -101,9 +100,14 @@ GUIDE = [
 def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     """Everything the list shows, for the page and for its live part alike."""
     user = request.user
+    version = events.version(f"workspace:{workspace.pk}")  # before the rows: what moves meanwhile is asked for again
     query = request.GET.get("q", "").strip()[:120]
     sort = request.GET.get("sort", "recent")
-    sort = sort if sort in SORTS else "recent"
+    held = access.capabilities(user, workspace)
+    sorts = {key: label for key, (label, _order) in SORTS.items()}
+    if Capability.READ_SUMMARY not in held:
+        sorts = {key: label for key, label in sorts.items() if "progress" not in key}  # nor its order
+    sort = sort if sort in sorts else "recent"
     rows: QuerySet[Any] = Project.objects.visible_to(user).filter(workspace=workspace)
     everything = rows.count()
     if query:
@@ -113,7 +117,6 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         rows = rows.annotate(share=Cast(_count("labeled"), FloatField()) / NullIf(_count("total"), 0))
     rows = rows.select_related("job").order_by(*SORTS[sort][1])
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    held = access.capabilities(user, workspace)
     found = list(page.object_list)
     counts = counters.read_many([project.pk for project in found])
     listed = [
@@ -126,11 +129,12 @@ def _listed(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         for project in found
     ]
     return {
+        "version": version,
         "rows": listed,
         "page": page,
         "query": query,
         "sort": sort,
-        "sorts": [(key, label) for key, (label, _order) in SORTS.items()],
+        "sorts": list(sorts.items()),
         "everything": everything,
         "may_write": Capability.WRITE_PROJECTS in held,
         "may_delete": Capability.DELETE_PROJECTS in held,
@@ -185,7 +189,7 @@ def command(request: HttpRequest, workspace: Workspace) -> HttpResponse:
             messages.error(request, f"{project.name}: {error}")
     if done:
         messages.success(request, _done_sentence(action, done))
-    return HttpResponseRedirect(_back(request))
+    return HttpResponseRedirect(came_from(request, "projects"))
 
 
 def _done_sentence(action: str, done: int) -> str:
@@ -196,13 +200,6 @@ def _done_sentence(action: str, done: int) -> str:
     return ngettext("%d project paused.", "%d projects paused.", done) % done
 
 
-def _back(request: HttpRequest) -> str:
-    """The page one came from, so that a search or a sort is not lost."""
-    back = request.POST.get("next") or request.headers.get("Referer", "")
-    here = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
-    return back if here else reverse("projects")
-
-
 @login_required
 @require_POST
 def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
@@ -210,7 +207,7 @@ def favourite(request: HttpRequest, project_id: int) -> HttpResponse:
     project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
     on = request.POST.get("on") == "1"
     project_services.set_favourite(actor=request.user, project=project, favourite=on)
-    return HttpResponseRedirect(_back(request))
+    return HttpResponseRedirect(came_from(request, "projects"))
 
 
 @in_workspace(Capability.WRITE_PROJECTS)

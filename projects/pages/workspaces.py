@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,8 +22,10 @@ from labeling_site.core.parsing import row_id
 from projects import access
 from projects.access import Capability
 from projects.models import Invitation, Membership, Role, Workspace
-from projects.pages.common import in_workspace, refuse
+from projects.pages.common import came_from, in_workspace, refuse
 from projects.services import invitations, workspaces
+
+PER_PAGE = 25
 
 
 class WorkspaceForm(forms.Form):
@@ -66,12 +70,18 @@ def _members_page(request: HttpRequest, workspace: Workspace, *, status: int = 2
     held = access.capabilities(request.user, workspace)
     roles = list(_roles(workspace))
     may_manage = Capability.MANAGE_MEMBERS in held
-    memberships = Membership.objects.visible_to(request.user).filter(workspace=workspace)
+    query = request.GET.get("q", "").strip()[:120]
+    everybody = Membership.objects.visible_to(request.user).filter(workspace=workspace)
+    memberships = everybody.filter(Q(user__name__icontains=query) | Q(user__email__icontains=query))
+    memberships = memberships.select_related("user", "role").order_by("user__name", "user__email")
+    page = Paginator(memberships, PER_PAGE).get_page(request.GET.get("page"))
     pending = Invitation.objects.visible_to(request.user).filter(
         workspace=workspace, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
     )
     context = {
-        "memberships": memberships.select_related("user", "role").order_by("user__name", "user__email"),
+        "page": page,
+        "query": query,
+        "may_search": bool(query) or page.paginator.num_pages > 1,
         "pending": pending.select_related("role", "created_by") if may_manage else [],
         "roles": roles,
         "matrix": _matrix(roles),
@@ -130,7 +140,7 @@ def change_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     workspaces.change_role(actor=request.user, membership=membership, role=role)
     sentence = _("%(person)s is now %(role)s.")
     messages.success(request, sentence % {"person": membership.user, "role": role.name})
-    return redirect("workspace-members")
+    return redirect(came_from(request, "workspace-members"))
 
 
 @login_required
@@ -144,7 +154,7 @@ def remove_member(request: HttpRequest, membership_id: int) -> HttpResponse:
         messages.success(request, _("You have left %s.") % membership.workspace.name)
         return redirect("home")
     messages.success(request, _("%s is no longer a member.") % membership.user)
-    return redirect("workspace-members")
+    return redirect(came_from(request, "workspace-members"))
 
 
 @in_workspace(Capability.MANAGE_WORKSPACE)

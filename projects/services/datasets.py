@@ -73,7 +73,9 @@ def create_dataset(
             events.publish(f"workspace:{workspace.pk}")
     except IntegrityError as error:
         raise errors.Conflict(
-            _("There is already a dataset called “%s”.") % name, way_out=_("Choose another name.")
+            _("There is already a dataset called “%s”.") % name,
+            way_out=_("Choose another name."),
+            fields={"name": ["?"]},
         ) from error
     return dataset
 

@@ -69,7 +69,9 @@ def create_local_datastore(*, actor: User, workspace: Workspace, name: str, root
             events.publish(f"workspace:{workspace.pk}")
     except IntegrityError as error:
         raise errors.Conflict(
-            _("There is already a datastore called “%s”.") % name, way_out=_("Choose another name.")
+            _("There is already a datastore called “%s”.") % name,
+            way_out=_("Choose another name."),
+            fields={"name": ["?"]},
         ) from error
     return datastore
 

@@ -27,6 +27,7 @@ from projects.services.names import clean_name, clean_text, name_key
 
 MAX_DEPTH = 6
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
+_SEED_KEYS = ("name", "colour", "description", "children")
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,11 @@ def _collect(classes: Any, depth: int, parent: int | None, seeds: list[_Seed]) -
     for entry in classes:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
             raise _refusal(_("Each label class needs a name."))
+        if unknown := sorted(str(key) for key in entry if key not in _SEED_KEYS):
+            raise _refusal(
+                _("A label class has no %(unknown)s; it has: %(known)s.")
+                % {"unknown": ", ".join(unknown), "known": ", ".join(_SEED_KEYS)}
+            )
         seeds.append(
             _Seed(
                 name=clean_name(entry["name"], field="classes"),

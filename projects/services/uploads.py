@@ -162,7 +162,13 @@ def append(*, actor: User, upload: Upload, offset: int, chunk: bytes, sha256: st
             # The partial file was lost, with a disk or by another machine: what is here is the truth.
             Upload.objects.filter(pk=upload.pk).update(received=there)
             upload.received = there
-        if offset != upload.received or offset + len(chunk) > upload.size:
+        if offset == upload.received and offset + len(chunk) > upload.size:
+            raise errors.Conflict(
+                _("This chunk goes beyond the %d bytes that were announced.") % upload.size,
+                way_out=_("Announce the file again with its true size."),
+                received=upload.received,
+            )
+        if offset != upload.received:
             raise errors.Conflict(
                 _("Byte %(received)d of %(size)d is next.") % {"received": upload.received, "size": upload.size},
                 received=upload.received,

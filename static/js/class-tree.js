@@ -55,7 +55,9 @@ class ClassTree extends HTMLElement {
       }
     });
     if (wrong.length) return wrong[0];
-    return this.value.length ? "" : this.dataset.errorNone;
+    if (this.value.length) return "";
+    this.list.querySelector('input[type="text"]')?.setAttribute("aria-invalid", "true");
+    return this.dataset.errorNone;
   }
 
   walk(visit, nodes = this.tree, level = 1) {

@@ -57,7 +57,7 @@ class ProjectList extends HTMLElement {
     if (!button || button.dataset.agreed) return;
     event.preventDefault();
     const yes = await ask({
-      title: button.dataset.ask.replace("{n}", this.chosen.size),
+      title: this.chosen.size === 1 ? button.dataset.askOne : button.dataset.ask.replace("{n}", this.chosen.size),
       detail: button.dataset.askDetail,
       label: button.dataset.askLabel,
       danger: true,

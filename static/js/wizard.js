@@ -100,6 +100,9 @@ class ProjectWizard extends HTMLElement {
       field.removeAttribute("aria-invalid");
       if (!field.checkValidity()) complain(field, field.validationMessage);
       else if (field.required && !field.value.trim()) complain(field, this.dataset.errorRequired);
+      else if (field.name === "name" && field.value.includes("/")) complain(field, this.dataset.errorSlash);
+      else if (field.name === "max_labelers" && Number(field.value) < Number(this.value("min_labelers")))
+        complain(field, this.dataset.errorMost);
     }
     const source = this.value("source");
     if (step.contains(this.uploader) && source === "upload") {

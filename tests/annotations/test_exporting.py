@@ -152,6 +152,15 @@ def test_an_unknown_format_or_option_is_refused(people: factories.People) -> Non
     assert not Transfer.objects.exists()
 
 
+@pytest.mark.parametrize("option", ["only_approved", "labeler_details"])
+def test_a_word_is_no_yes(people: factories.People, option: str) -> None:
+    project = factories.make_project(people.workspace)
+    with pytest.raises(errors.Invalid) as refusal:
+        exporting.start_export(actor=people.alice, project=project, format="csv", options={option: "no"})
+    assert refusal.value.fields == {option: [str(refusal.value.detail)]}
+    assert not Transfer.objects.exists()
+
+
 def test_export_works_while_paused_and_not_for_a_labeler(people: factories.People) -> None:
     project = factories.make_project(people.workspace, images=1)
     label_page(people.bob, project, factories.label_class(project, "cat"))

@@ -214,6 +214,7 @@ PAIRS = [
     ("danger-ink", "danger", 4.5),
     ("text", "info-soft", 4.5),
     *(("line-strong", ground, 3.0) for ground in ("bg", "surface")),
+    *((f"seg-{kind}", "surface", 3.0) for kind in ("done", "skipped", "review")),
     *(("focus", ground, 3.0) for ground in ("bg", "surface", "surface-2")),
 ]
 

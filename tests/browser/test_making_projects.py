@@ -117,6 +117,33 @@ def test_a_project_from_an_upload_survives_a_reload(live_site: Site, alice: Any,
     assert json.loads(facts) == [12, ["Gull", "Gull/Herring gull", "Tern"]]
 
 
+def test_each_step_is_checked_before_the_next(live_site: Site, alice: Any, images: list[str]) -> None:
+    alice.goto(f"{live_site.url}/projects/new/")
+    alice.fill("#id_name", "Har/bour")
+    alice.click("[data-next]")
+    assert step(alice) == "Project details" and "slash" in alice.inner_text("#id_name_error")
+    to_data_step(alice, live_site, "Harbour wall")
+    alice.set_input_files("#upload-files", images[:1])
+    wait_until(lambda: counts(alice)["stored"] == 1, seconds=30, what="the upload")
+    alice.click("[data-next]")
+    alice.click("[data-next]")
+    alice.click("[data-next]")
+    assert step(alice) == "Label classes" and "At least one class" in alice.inner_text("[data-tree-error]")
+    assert alice.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+    alice.keyboard.type("Gull")
+    alice.click("[data-next]")
+    alice.click("[data-next]")
+    assert step(alice) == "Quality control"
+    alice.locator("input[name=consensus]").check()
+    alice.fill("#id_min_labelers", "5")
+    alice.fill("#id_max_labelers", "2")
+    alice.click("[data-next]")
+    assert step(alice) == "Quality control" and "less than" in alice.inner_text("#id_max_labelers_error")
+    alice.fill("#id_max_labelers", "6")
+    alice.click("[data-next]")
+    assert step(alice) == "ML assisted labeling"
+
+
 def test_a_taken_name_leads_back_to_its_step(live_site: Site, alice: Any, images: list[str]) -> None:
     alice.expected.append("400")
     for attempt in range(2):

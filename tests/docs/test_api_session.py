@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from annotations.api.tasks import SubmitSerializer
+from annotations.geometry import geometry_from_json
 from tests import factories
 from tests.support import running
 
 PAGE = running.ROOT / "docs" / "api.md"
+SHAPES = {"box", "polygon"}
 MAKE_KEY = """
 from projects.access import Capability
 from projects.models import Role, User, Workspace
@@ -73,3 +76,14 @@ def test_the_first_calls_work_as_shown(environment: dict[str, str]) -> None:
         assert done.returncode == 0, done.stderr + done.stdout
         assert "ann.docs@example.org" in done.stdout
         assert '"Docs"' in done.stdout
+
+
+def test_the_answers_shown_are_answers_that_the_site_takes() -> None:
+    (text,) = blocks("json")
+    body = json.loads(text)
+    sheet = SubmitSerializer(data=body)
+    assert sheet.is_valid(), sheet.errors
+    shapes = [
+        one[kind] for answer in body["answers"] for one in answer.get("annotations", []) for kind in SHAPES & set(one)
+    ]
+    assert [type(geometry_from_json(shape)).__name__ for shape in shapes] == ["Box", "Polygon"]

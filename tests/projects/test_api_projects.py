@@ -283,3 +283,49 @@ def test_a_defect_of_ours_answers_programs_in_json(
     reply = alice.post(address(project) + "pause/")
     refused(reply, 500, "server_error")
     assert b"secret detail" not in reply.content
+
+
+# --- What is not understood is refused, never passed over -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("state=runing", "state"), ("task_type=boxes", "task_type"), ("page_size=0", "page_size")]
+    + [(f"page_size={size}", "page_size") for size in ("x", "-1", "1001", "٣", "9" * 30)],
+)
+def test_a_filter_value_that_means_nothing_is_refused(alice: APIClient, query: str, field: str) -> None:
+    body = refused(alice.get(f"/api/v1/projects/?{query}"), 400, "invalid")
+    assert body["fields"] == {field: [body["detail"]]}, "the field says what is wrong with it"
+
+
+def test_a_filter_value_that_is_known_narrows_the_list(people: factories.People, alice: APIClient) -> None:
+    project = factories.make_project(people.workspace, images=1)
+    assert ids(alice.get(f"/api/v1/projects/?state={project.state}&page_size=1000")) == [project.pk]
+    assert ids(alice.get("/api/v1/projects/?state=paused")) == []
+
+
+def test_what_never_changes_and_what_does_not_exist_is_refused_by_name(people: factories.People) -> None:
+    project = factories.make_project(people.workspace, images=1)
+    alice = as_person(people.alice)
+    body = refused(alice.patch(address(project), {"task_type": "multi_label"}, format="json"), 400, "invalid")
+    assert "task_type" in body["fields"] and "description" in body["way_out"]
+    body = refused(alice.patch(address(project), {"description": "new", "desciption": "x"}, format="json"), 400)
+    assert set(body["fields"]) == {"desciption"}
+    body = refused(alice.patch("/api/v1/me/", {"email": "x@example.org"}, format="json"), 400)
+    assert "email" in body["fields"]
+    project.refresh_from_db()
+    assert project.description == ""
+
+
+def test_a_class_with_an_unknown_property_is_refused(people: factories.People, alice: APIClient) -> None:
+    asked = ask(people, classes=[{"name": "cat", "color": "#ff0000"}])
+    assert "color" in refused(alice.post("/api/v1/projects/", asked, format="json"), 400)["detail"]
+    assert not Project.objects.filter(name="Animals").exists()
+
+
+def test_a_number_in_the_body_that_leads_nowhere_is_named(people: factories.People, alice: APIClient) -> None:
+    body = refused(alice.post("/api/v1/projects/", ask(people, dataset=987654), format="json"), 404, "not_found")
+    assert "987654" in body["fields"]["dataset"][0]
+    foreign = factories.make_dataset_with_images(factories.make_workspace(people.charlie, "Elsewhere"), 1)
+    body = refused(alice.post("/api/v1/projects/", ask(people, dataset=foreign.pk), format="json"), 404, "not_found")
+    assert str(foreign.pk) in body["fields"]["dataset"][0]

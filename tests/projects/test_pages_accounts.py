@@ -162,8 +162,18 @@ def test_a_new_person_makes_an_account_and_joins() -> None:
     assert client.session["_auth_user_id"] == str(dora.pk)
     # Used once.
     answer = Client().post(link, {"name": "Eve", "email": "eve@example.org", "password": PASSWORD})
-    assert answer.status_code in {400, 404, 410}
+    assert answer.status_code == 410 and "Ask for a new one" in answer.content.decode()
+    assert "not understood" not in answer.content.decode(), "the person did nothing wrong"
     assert not User.objects.filter(email="eve@example.org").exists()
+
+
+def test_the_page_says_who_can_use_the_link_before_anybody_tries() -> None:
+    people = make_people()
+    link = invitation_path(people.workspace, people.alice, email="dora@example.org")
+    text = signed_in(people.charlie).get(link).content.decode()
+    assert "This invitation is for dora@example.org" in text and ">Join<" not in text
+    text = signed_in(people.bob).get(invitation_path(people.workspace, people.alice)).content.decode()
+    assert "member of this workspace already" in text and ">Join<" not in text
 
 
 def test_charlie_joins_with_the_account_that_exists() -> None:
@@ -265,3 +275,16 @@ def test_visitors_are_sent_to_sign_in(name: str) -> None:
     make_workspace()
     answer = Client().post(reverse(name))
     assert answer.status_code == 302 and answer.url.startswith("/sign-in/")
+
+
+def test_each_field_of_the_account_page_has_a_label_of_its_own() -> None:
+    text = signed_in(make_people().alice).get("/account/").content.decode()
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert sorted(ids) == sorted(set(ids)), "an id that stands twice takes the label from the second field"
+    assert 'for="id_key_name"' in text and 'id="id_key_name"' in text
+
+
+def test_a_new_key_begins_with_reading_only() -> None:
+    text = signed_in(make_people().alice).get("/account/").content.decode()
+    ticked = re.findall(r'name="capabilities" value="([^"]+)"[^>]* checked', text)
+    assert ticked == ["read", "labeling/projects/read"]

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from labeling_site.core import events
 from labeling_site.core.models import Job
 from projects import selectors
 from projects.models import Dataset, DatasetVersion, Datastore, Item, User
@@ -225,3 +226,23 @@ def test_an_opened_dataset_brings_its_workspace_with_it() -> None:
 def test_visitors_are_sent_to_sign_in(name: str) -> None:
     answer = Client().get(reverse(name))
     assert answer.status_code == 302 and answer.url.startswith("/sign-in/")
+
+
+def test_a_name_that_is_taken_is_said_beside_the_name(folder: Path) -> None:
+    people = make_people()
+    client = signed_in(people.alice)
+    for _time in range(2):
+        answer = client.post("/datasets/new/", {"name": "Photos", "kind": "upload"})
+    assert answer.status_code == 400 and "already a dataset" in str(answer.context["form"].errors["name"])
+    wanted = {"name": "Shelf", "root": str(folder)}
+    for _time in range(2):
+        answer = client.post("/datastores/", wanted)
+    assert answer.status_code == 400 and "already a datastore" in str(answer.context["form"].errors["name"])
+
+
+def test_a_fresh_dataset_page_is_not_asked_for_twice() -> None:
+    people = make_people()
+    dataset = make_dataset_with_images(people.workspace, 2)
+    text = signed_in(people.alice).get(reverse("dataset", args=[dataset.pk])).content.decode()
+    version = events.version(f"dataset:{dataset.pk}")
+    assert version and f'topic="dataset:{dataset.pk}" version="{version}"' in text

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from labeling_site.core import events
 from projects.models import Favourite, Project, User
 from projects.services import counters
 from tests.factories import add_member, make_people, make_project, make_user, make_workspace
@@ -221,3 +222,22 @@ def test_a_team_lead_may_look_but_not_manage() -> None:
     text = page(signed_in(lead))
     assert f'href="{reverse("project", args=[project.pk])}"' in text
     assert 'value="delete"' not in text and "Add project" not in text
+
+
+def test_who_may_not_see_progress_cannot_order_by_it() -> None:
+    people = make_people()
+    first, second = (make_project(people.workspace, name=name, images=1) for name in ("Harbour", "Quay"))
+    counters.add(first.pk, {"labeled": 1})
+    text = page(signed_in(people.alice), "/projects/?sort=-progress")
+    assert "Most progress" in text and text.index("Harbour") < text.index("Quay")
+    text = page(signed_in(people.bob), "/projects/?sort=-progress")
+    assert "Most progress" not in text and text.index("Quay") < text.index("Harbour")
+    assert second.pk > first.pk
+
+
+def test_a_fresh_list_is_not_asked_for_twice() -> None:
+    people = make_people()
+    make_project(people.workspace, images=1)
+    text = page(signed_in(people.alice))
+    version = events.version(f"workspace:{people.workspace.pk}")
+    assert version and f'topic="workspace:{people.workspace.pk}" version="{version}"' in text

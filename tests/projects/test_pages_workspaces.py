@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -174,3 +175,38 @@ def test_visitors_are_sent_to_sign_in(name: str) -> None:
     make_people()
     answer = Client().post(reverse(name))
     assert answer.status_code == 302 and answer.url.startswith("/sign-in/")
+
+
+def test_the_new_link_says_whether_anybody_may_use_it() -> None:
+    people = make_people()
+    wanted = {"role": role("labeler").pk, "days": "7"}
+    client = signed_in(people.alice)
+    assert "whoever opens it first" in client.post("/workspace/members/", wanted).content.decode()
+    text = client.post("/workspace/members/", wanted | {"email": "dora@example.org"}).content.decode()
+    assert "only this address" in text and "whoever opens it first" not in text
+
+
+def test_three_hundred_members_come_in_pages_and_are_found_by_name(django_assert_max_num_queries: Any) -> None:
+    people = make_people()
+    crowd = User.objects.bulk_create(User(email=f"p{at:03}@example.org", name=f"Person {at:03}") for at in range(60))
+    Membership.objects.bulk_create(
+        Membership(workspace=people.workspace, user=one, role=role("labeler")) for one in crowd
+    )
+    client = signed_in(people.alice)
+    with django_assert_max_num_queries(20):
+        text = client.get("/workspace/members/").content.decode()
+    assert "Person 010" in text and "Person 059" not in text and 'href="#invite"' in text
+    assert "Person 059" in client.get("/workspace/members/?page=3").content.decode()
+    found = client.get("/workspace/members/?q=P059@").content.decode()
+    assert "Person 059" in found and "Person 010" not in found
+    assert "Nobody here has this" in client.get("/workspace/members/?q=zzz").content.decode()
+
+
+def test_changing_a_role_stays_on_the_page_of_members() -> None:
+    people = make_people()
+    bob = membership(people.workspace, people.bob)
+    address, here = reverse("member-role", args=[bob.pk]), "http://testserver/workspace/members/?page=3"
+    client = signed_in(people.alice)
+    assert client.post(address, {"role": role("team_lead").pk}, headers={"referer": here}).url == here
+    elsewhere = {"referer": "https://evil.example/workspace/members/"}
+    assert client.post(address, {"role": role("labeler").pk}, headers=elsewhere).url == "/workspace/members/"

@@ -74,6 +74,14 @@ def test_a_wrong_offset_tells_the_right_one(people: factories.People, dataset: D
     assert stored(send(people, upload, b"0123456789")) == b"0123456789"
 
 
+def test_more_bytes_than_announced_are_refused_as_such(people: factories.People, dataset: Dataset) -> None:
+    upload = announce(people, dataset, ("a.png", 4))[0]
+    with pytest.raises(errors.Conflict, match="beyond the 4 bytes"):
+        uploads.append(actor=people.alice, upload=upload, offset=0, chunk=b"12345")
+    upload.refresh_from_db()
+    assert upload.received == 0 and upload.state == Upload.State.RECEIVING
+
+
 def test_announcing_again_resumes(people: factories.People, dataset: Dataset) -> None:
     [upload] = announce(people, dataset, ("a.jpg", 10))
     uploads.append(actor=people.alice, upload=upload, offset=0, chunk=b"0123")
