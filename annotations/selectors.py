@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
 from labeling_site.core import errors
-from labeling_site.core.parsing import moment, whole, yes_or_no
+from labeling_site.core.parsing import moment, searched, whole, yes_or_no
 from projects.models import LabelClass, Project, User
 from projects.services import counters
 
@@ -114,7 +114,7 @@ class EntryFilter:
             approved=yes_or_no(query, "approved"),
             submitted_from=moment(query, "submitted_from"),
             submitted_until=moment(query, "submitted_until"),
-            path=query.get("path", "").strip(),
+            path=searched(query, "path"),
         )
 
 

@@ -25,6 +25,7 @@ from rest_framework.views import set_rollback
 
 from labeling_site.core import errors
 from labeling_site.core.models import IdempotencyRecord
+from labeling_site.core.parsing import searched
 from labeling_site.core.problems import PROBLEM_JSON, problem
 
 
@@ -173,6 +174,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
                 )
             if "\0" in value:
                 raise errors.Invalid(_("%s holds a character that cannot be kept.") % name, fields={name: ["?"]})
+            searched(self.request.query_params, name)  # raises for what is longer than anything to be found
             rows = self.filters[name](rows, str(value))
         return rows
 
