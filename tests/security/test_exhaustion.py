@@ -217,5 +217,7 @@ def test_every_pattern_of_ours_is_free_of_nested_repeats() -> None:
     found = []
     for path in sources.files():
         text = (sources.ROOT / path).read_text(encoding="utf-8")
-        found += [f"{path}: {one[0]}" for one in re.finditer(r're\.compile\(\s*r?b?"[^"\n]*"', text) if nested.search(one[0])]
+        found += [
+            f"{path}: {one[0]}" for one in re.finditer(r're\.compile\(\s*r?b?"[^"\n]*"', text) if nested.search(one[0])
+        ]
     assert not found
