@@ -42,7 +42,10 @@ class AppErrorMiddleware:
             messages.error(request, str(exception))
             return HttpResponseRedirect(back)
         name = exception.status if exception.status in {400, 403, 404, 429} else 400
-        return render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
+        response = render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
+        if "retry_after" in exception.extra:
+            response["Retry-After"] = str(exception.extra["retry_after"])
+        return response
 
 
 @require_safe
