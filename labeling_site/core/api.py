@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework import exceptions, viewsets
+from rest_framework import exceptions, serializers, viewsets
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -143,6 +143,23 @@ def remember_reply(request: Request, respond: Callable[[], Response]) -> Respons
     record.status, record.body = response.status_code, json.loads(json.dumps(response.data, default=str))
     record.save(update_fields=["status", "body"])
     return response
+
+
+class OwnRow(serializers.PrimaryKeyRelatedField):
+    """The number of a row in a body, found among those that the user may see.
+
+    Any other number, of a foreign row or of none, is the same 404. Serializers name it as `serializer_related_field`.
+    """
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = self.queryset
+        found: QuerySet[Any] = rows.model.objects.visible_to(self.context["request"].user)
+        return found
+
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        if key == "does_not_exist":
+            raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
+        super().fail(key, **kwargs)
 
 
 class ScopedViewSet(viewsets.GenericViewSet[Any]):

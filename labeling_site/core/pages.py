@@ -48,6 +48,21 @@ class AppErrorMiddleware:
         return response
 
 
+class PrivateAnswers:
+    """What a view says nothing about is for this one person and not to be kept.
+
+    Neither a proxy nor the browser keeps it for whoever sits down there next and goes back a page.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 when the site and its database answer; used by the supervisor and by probes."""

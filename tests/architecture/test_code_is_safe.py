@@ -174,7 +174,7 @@ def logged(tree: ast.Module) -> Found:
 def is_door(path: Path) -> bool:
     if path.parts[0] == "labeling_site":
         return path.parts[1] not in {"core", "running"}
-    return len(path.parts) > 2 and path.parts[1] in {"pages", "api"} or path.name in {"admin.py", "consumers.py"}
+    return (len(path.parts) > 2 and path.parts[1] in {"pages", "api"}) or path.name in {"admin.py", "consumers.py"}
 
 
 def everywhere(path: Path) -> bool:

@@ -214,7 +214,14 @@ def test_a_set_up_or_profile_form_raises_no_rights_either() -> None:
     people = factories.make_people()
     client = Client()
     client.force_login(people.bob)
-    forged = {"is_staff": "on", "is_superuser": "on", "email": "root@example.org", "password": "x", "pk": "1", "id": "1"}
+    forged = {
+        "is_staff": "on",
+        "is_superuser": "on",
+        "email": "root@example.org",
+        "password": "x",
+        "pk": "1",
+        "id": "1",
+    }
     assert client.post("/account/", {"name": "Bob", **forged}).status_code == 302
     assert as_person(people.bob).patch("/api/v1/me/", {"name": "Bob", **forged}).status_code == 200
     people.bob.refresh_from_db()

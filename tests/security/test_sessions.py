@@ -148,7 +148,15 @@ def test_behind_https_cookies_never_travel_in_the_clear() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "Remote-Addr"],
+    [
+        "X-Forwarded-For",
+        "X-Real-IP",
+        "Forwarded",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "True-Client-IP",
+        "Remote-Addr",
+    ],
 )
 def test_no_header_of_the_caller_makes_somebody_else_of_him(people: factories.People, header: str) -> None:
     client = Client()
@@ -255,7 +263,9 @@ def test_no_address_in_a_request_leads_away_from_the_site(people: factories.Peop
         Client().post("/sign-in/", RIGHT | {"next": away}),
         Client().post(f"/sign-in/?next={away}", RIGHT),
         alice.post(f"/projects/{project.pk}/state/", {"action": "pause", "next": away}),
-        alice.post(f"/projects/{project.pk}/data/review/", {"action": "approve", "next": away}, headers={"Referer": away}),
+        alice.post(
+            f"/projects/{project.pk}/data/review/", {"action": "approve", "next": away}, headers={"Referer": away}
+        ),
         alice.post("/workspace/switch/", {"workspace": people.workspace.pk, "next": away}),
         alice.post("/projects/command/", {"action": "pause", "projects": project.pk, "next": away}),
         alice.post(f"/projects/{project.pk}/favourite/", {"on": "1", "next": away}),
