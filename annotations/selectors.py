@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from annotations.models import Annotation, Assignment, Comment, Prelabel, QueueEntry, Response, Review, Task
 from annotations.services.comments import QUESTIONS
 from labeling_site.core import errors
-from labeling_site.core.parsing import moment, whole, yes_or_no
+from labeling_site.core.parsing import moment, searched, whole, yes_or_no
 from projects.models import LabelClass, Project, User
 from projects.services import counters
 
@@ -118,7 +118,7 @@ class EntryFilter:
             approved=yes_or_no(query, "approved"),
             submitted_from=moment(query, "submitted_from"),
             submitted_until=moment(query, "submitted_until"),
-            path=query.get("path", "").strip(),
+            path=searched(query, "path"),
             questions=yes_or_no(query, "questions"),
         )
 

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from labeling_site.core import errors
-from labeling_site.core.admin import ReadMostlyAdmin, service_action
+from labeling_site.core.admin import BoundedSearch, ReadMostlyAdmin, service_action
 from projects import models
 from projects.services import accounts, api_keys, class_examples, invitations, names, projects
 
@@ -45,7 +45,7 @@ class UserForm(forms.ModelForm):
 
 
 @admin.register(models.User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(BoundedSearch, BaseUserAdmin):
     """Only superusers change people here, and nobody changes their own flags: staff cannot raise their own rights."""
 
     form = UserForm

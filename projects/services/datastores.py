@@ -160,7 +160,8 @@ def list_folder(datastore: Datastore, path: str = "") -> Listing:
     root = root_of(datastore)
     path = folders.clean_path(path)
     start = (root / path) if path else root
-    if not start.is_dir() or not _is_below(start.resolve(), root.resolve()):
+    # os.path and not pathlib, which raises for a name that is longer than the system allows.
+    if not os.path.isdir(start) or not _is_below(start.resolve(), root.resolve()):  # noqa: PTH112
         raise errors.NotFound(_("There is no folder “%s” in this datastore.") % path)
     found_folders: list[str] = []
     found_files: list[str] = []
