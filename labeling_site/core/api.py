@@ -195,7 +195,7 @@ class OwnRow(serializers.PrimaryKeyRelatedField):
     """
 
     def get_queryset(self) -> QuerySet[Any]:
-        rows: Any = self.queryset
+        rows: Any = self.queryset  # type: ignore[arg-type]
         found: QuerySet[Any] = rows.model.objects.visible_to(self.context["request"].user)
         return found
 
