@@ -20,7 +20,8 @@ from tests.support.api import as_person, refused
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
 
 BOX = {"x": 4, "y": 5, "width": 20.5, "height": 10}
-HERE, THERE = str(uuid.uuid4()), str(uuid.uuid4())
+# Fixed, for tests are named after them.
+HERE, THERE = "3d1f2a52-7a0c-4f0e-9f1d-0c7b6f6a1e01", "9b1c7c1e-2f4b-4a7e-8c53-5d0a4c3e2f02"
 
 
 @pytest.fixture
