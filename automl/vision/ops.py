@@ -83,7 +83,10 @@ def roi_align(
     if not aligned:
         size = size.clamp(min=1.0)
     bins = size / torch.tensor([pooled_width, pooled_height], dtype=size.dtype, device=size.device)
-    result = features.new_zeros((len(rois), features.shape[1], pooled_height, pooled_width))
+    shape = (len(rois), features.shape[1], pooled_height, pooled_width)
+    if not len(rois):
+        return input.flatten()[:0].reshape(shape)  # still a part of the graph
+    result = features.new_zeros(shape)
     for image, across, down, members in _groups(rois, bins, sampling_ratio):
         rows = _samples(corner[members, 1], bins[members, 1], pooled_height, down)
         columns = _samples(corner[members, 0], bins[members, 0], pooled_width, across)
