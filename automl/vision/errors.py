@@ -26,7 +26,7 @@ class DataError(VisionError):
     exit_code = 3
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+class Stopped(Exception):
     """Raised by a progress callback to end the run within one batch; what was reached so far is kept."""
 
     exit_code = 130

@@ -109,8 +109,7 @@ def _matters(row: Row, effective: Mapping[str, Any]) -> bool:
 
 
 def _without_effect(row: Row, effective: Mapping[str, Any]) -> str:
-    assert row.applies_when is not None
-    on, values = row.applies_when
+    on, values = row.applies_when or ("", ())
     wanted = " or ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     return f"{row.name} has no effect: it matters when {on} is {wanted}, and it is {effective[on]}."
 
@@ -147,8 +146,7 @@ def _fit_together(effective: dict[str, Any], entry: ModelEntry) -> list[str]:
         raise UsageError("checkpoint_dataset_id and checkpoint_filename belong together.", "Give both or neither.")
     if effective["checkpoint_run_id"] and effective["checkpoint_dataset_id"]:
         raise UsageError("Two checkpoints are named.", "Give checkpoint_run_id or checkpoint_dataset_id, not both.")
-    if effective.get("validation_metric_type") == "none":
-        if effective["early_stopping"]:
-            effective["early_stopping"] = False
-            notes.append("early_stopping was turned off: validation_metric_type is none. The last epoch is kept.")
+    if effective.get("validation_metric_type") == "none" and effective["early_stopping"]:
+        effective["early_stopping"] = False
+        notes.append("early_stopping was turned off: validation_metric_type is none. The last epoch is kept.")
     return notes

@@ -7,10 +7,10 @@ from typing import Final
 
 from automl.vision.errors import UsageError
 
-CLASSIFICATION: Final = "image_classification"
-MULTILABEL: Final = "image_classification_multilabel"
-DETECTION: Final = "image_object_detection"
-SEGMENTATION: Final = "image_instance_segmentation"
+CLASSIFICATION: Final = "image-classification"
+MULTILABEL: Final = "image-classification-multilabel"
+DETECTION: Final = "image-object-detection"
+SEGMENTATION: Final = "image-instance-segmentation"
 TASKS: Final = (CLASSIFICATION, MULTILABEL, DETECTION, SEGMENTATION)
 CLASSIFIES: Final = (CLASSIFICATION, MULTILABEL)
 LOCATES: Final = (DETECTION, SEGMENTATION)
@@ -27,7 +27,7 @@ DEFAULT_MODELS: Final = {
     DETECTION: "yolov5",
     SEGMENTATION: "maskrcnn_resnet50_fpn",
 }
-_ALIASES: Final = {"image_multi_labeling": MULTILABEL}
+_ALIASES: Final = {"image-multi-labeling": MULTILABEL}
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ MODELS: Final = {entry.name: entry for entry in _entries()}
 
 def canonical(task: str) -> str:
     """The task's name as it is stored, from any spelling of B.1; UsageError names those that are known."""
-    name = task.strip().lower().replace("-", "_")
+    name = task.strip().lower().replace("_", "-")
     name = _ALIASES.get(name, name)
     if name not in TASKS:
-        known = ", ".join(each.replace("_", "-") for each in TASKS)
+        known = ", ".join(TASKS)
         raise UsageError(f"There is no task {task!r}.", f"Known are {known}.")
     return name
 
