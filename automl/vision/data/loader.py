@@ -48,13 +48,13 @@ class Sampler:
 
 
 class Loader(Generic[T]):
-    """Batches of `collate([prepare(position, random), …])`, made ahead by `workers` threads (0: by the caller's)."""
+    """Batches of `collate([prepare(position, random), …], random)`, made by `workers` threads (0: by the caller)."""
 
     def __init__(
         self,
         sampler: Sampler,
         prepare: Callable[[int, np.random.Generator], Any],
-        collate: Callable[[Sequence[Any]], T],
+        collate: Callable[[Sequence[Any], np.random.Generator], T],
         *,
         workers: int,
     ) -> None:
@@ -67,22 +67,26 @@ class Loader(Generic[T]):
         """All batches of epoch `number`. What a thread raises is raised here."""
         batches = self.sampler.batches(number)
         if self.workers == 0:
-            yield from (self._make(batch, number) for batch in batches)
+            for at, batch in enumerate(batches):
+                yield self.collate([self._one(position, number) for position in batch], self._random(number, at))
             return
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         try:
             waiting: deque[list[Future[Any]]] = deque()
+            done = 0
             for batch in batches:
                 waiting.append([pool.submit(self._one, position, number) for position in batch])
                 if len(waiting) > AHEAD:
-                    yield self.collate([each.result() for each in waiting.popleft()])
+                    yield self.collate([each.result() for each in waiting.popleft()], self._random(number, done))
+                    done += 1
             while waiting:
-                yield self.collate([each.result() for each in waiting.popleft()])
+                yield self.collate([each.result() for each in waiting.popleft()], self._random(number, done))
+                done += 1
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _make(self, batch: Sequence[int], epoch: int) -> T:
-        return self.collate([self._one(position, epoch) for position in batch])
+    def _random(self, epoch: int, batch: int) -> np.random.Generator:
+        return np.random.default_rng((self.sampler.seed, epoch, batch * self.sampler.world + self.sampler.rank, 2))
 
     def _one(self, position: int, epoch: int) -> Any:
         return self.prepare(position, np.random.default_rng((self.sampler.seed, epoch, position, 1)))
