@@ -63,7 +63,7 @@ def _read(arguments: argparse.Namespace) -> tuple[str, list[Example], list[str]]
             raise UsageError("A COCO file fits several tasks.", "Add --task.")
         task = tasks.canonical(arguments.task)
         labels = coco.read(place, task, root=root, invalid_lines="drop")
-        return task, labels.examples, [each for each in labels.warnings]
+        return task, labels.examples, list(labels.warnings)
     readers: dict[str, Callable[[], conversions.Found]] = {
         "folders": lambda: conversions.from_folders(place),
         "csv": lambda: conversions.from_csv(place, root),

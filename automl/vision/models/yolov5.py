@@ -1,0 +1,174 @@
+"""yolov5 as a model of the product: letterbox, anchors, losses, decoding and suppression around the network."""
+
+from __future__ import annotations
+
+from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from automl.vision.models import yolov5_loss
+from automl.vision.models.base import Images, InputSpec, Normalize, Target, Thresholds, VisionModel, as_list
+from automl.vision.models.catalogue import Architecture, yolo_size_of
+from automl.vision.models.yolov5_anchors import fit_anchors
+from automl.vision.models.yolov5_network import STRIDES, Yolov5Network
+
+MAX_CANDIDATES = 4096
+"""Boxes per image, best first, that suppression looks at."""
+MAX_DETECTIONS = 300
+GREY = 114 / 255
+"""Colour around a letterboxed image."""
+
+_PRIOR = 0.01
+
+
+class Yolov5(VisionModel):
+    """Images are letterboxed to a square of `image_size` pixels unless all of them have that size already; boxes go in
+    and come out in pixels of the tensors given. With `multi_scale` each training batch is scaled by 0.5 to 1.5.
+    """
+
+    anchors: Tensor
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        task: str,
+        num_classes: int,
+        settings: Mapping[str, Any],
+        box_sizes: ArrayLike | None = None,
+        plan: int = 6,
+        scale: float = 1.0,
+    ) -> None:
+        stride = STRIDES[-1]
+        asked = int(settings.get("image_size", 640))
+        if asked < stride:
+            raise ValueError(f"image_size is at least {stride}, not {asked}.")
+        self.image_size = math.ceil(asked / stride) * stride
+        spec = InputSpec((0.0, 0.0, 0.0), (1 / scale,) * 3, {"image": self.image_size, "stride": stride})
+        super().__init__(name=architecture.name, task=task, num_classes=num_classes, family="yolov5", input_spec=spec)
+        self.size = yolo_size_of(str(settings.get("model_size", "medium")))
+        self.options = {"plan": plan, "scale": scale}
+        self.multi_scale = bool(settings.get("multi_scale", False))
+        self.box_score = float(settings.get("box_score_threshold", 0.1))
+        self.nms_iou = float(settings.get("nms_iou_threshold", 0.5))
+        self.normalize = Normalize(spec)
+        self.network = Yolov5Network(self.size, num_classes, plan)
+        anchors = fit_anchors([] if box_sizes is None else box_sizes, self.image_size)
+        self.register_buffer("anchors", torch.as_tensor(anchors).reshape(len(STRIDES), -1, 2))
+        self._start_quiet()
+
+    def _start_quiet(self) -> None:
+        """A head that says "nothing here" at first (Lin et al. 2017, Focal Loss, section 4.1)."""
+        for head in self.network.heads:
+            bias = head.bias.detach().reshape(-1, self.network.outputs)
+            bias[:, 4] = -math.log((1 - _PRIOR) / _PRIOR)
+            bias[:, 5:] = -math.log(self.num_classes) if self.num_classes > 1 else 0.0
+
+    def forward(self, batch: Tensor) -> list[Tensor]:
+        """Raw maps of a batch (B, 3, H, W) of 0..1 whose sides are multiples of 32."""
+        maps: list[Tensor] = self.network(self.normalize(batch))
+        return maps
+
+    def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
+        batch, placed = self._letterbox(images)
+        moved = [
+            {"boxes": target["boxes"] * scale + target["boxes"].new_tensor([left, top] * 2), "labels": target["labels"]}
+            for target, (scale, left, top) in zip(targets, placed, strict=True)
+        ]
+        if self.multi_scale:
+            batch, moved = self._rescale(batch, moved)
+        return yolov5_loss.losses(self(batch), moved, self.anchors)
+
+    @torch.no_grad()
+    def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
+        chosen = thresholds or Thresholds()
+        score = self.box_score if chosen.box_score is None else chosen.box_score
+        overlap = self.nms_iou if chosen.nms_iou is None else chosen.nms_iou
+        most = chosen.detections_per_image or MAX_DETECTIONS
+        batch, placed = self._letterbox(images)
+        sizes = [tuple(image.shape[-2:]) for image in as_list(images)]
+        results = []
+        for row, (scale, left, top), (height, width) in zip(self.decode(self(batch)), placed, sizes, strict=True):
+            boxes, scores, labels = suppress(row, score, overlap, most)
+            boxes = (boxes - boxes.new_tensor([left, top, left, top])) / scale
+            boxes = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
+            results.append({"boxes": boxes, "scores": scores, "labels": labels})
+        return results
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """Rows (B, positions, 5 + classes) of centre x, centre y, width, height in pixels, objectness and class
+        probabilities."""
+        rows = []
+        for raw, stride, anchors in zip(maps, STRIDES, self.anchors, strict=True):
+            raw = raw.float()
+            high, wide = raw.shape[2:4]
+            row, column = torch.meshgrid(
+                torch.arange(high, device=raw.device), torch.arange(wide, device=raw.device), indexing="ij"
+            )
+            boxes = yolov5_loss.decode(raw[..., :4], anchors[None, :, None, None], row, column, stride)
+            rows.append(torch.cat([boxes, raw[..., 4:].sigmoid()], dim=-1).flatten(1, 3))
+        return torch.cat(rows, dim=1)
+
+    @torch.no_grad()
+    def embed(self, images: Images) -> Tensor:
+        """Mean of the backbone's last level, (B, channels)."""
+        batch, _placed = self._letterbox(images)
+        return self.network.levels(self.normalize(batch))[-1].float().mean(dim=(2, 3))
+
+    def freeze_groups(self) -> list[tuple[str, ...]]:
+        return [(f"network.model.{i}.",) for i in range(10)]
+
+    def _letterbox(self, images: Images) -> tuple[Tensor, list[tuple[float, float, float]]]:
+        """One square batch, and per image its scale and the pixels added on the left and at the top."""
+        if isinstance(images, Tensor) and tuple(images.shape[-2:]) == (self.image_size, self.image_size):
+            return images, [(1.0, 0.0, 0.0)] * len(images)
+        fitted = [letterbox(image, self.image_size) for image in as_list(images)]
+        return torch.stack([image for image, _place in fitted]), [place for _image, place in fitted]
+
+    def _rescale(self, batch: Tensor, targets: list[Target]) -> tuple[Tensor, list[Target]]:
+        stride = STRIDES[-1]
+        before = batch.shape[-1]
+        lowest, highest = max(round(before * 0.5 / stride), 1), round(before * 1.5 / stride)
+        after = int(torch.randint(lowest, highest + 1, ())) * stride
+        batch = F.interpolate(batch, size=(after, after), mode="bilinear", align_corners=False)
+        return batch, [{**target, "boxes": target["boxes"] * (after / before)} for target in targets]
+
+
+def letterbox(image: Tensor, size: int) -> tuple[Tensor, tuple[float, float, float]]:
+    """`image` (3, H, W) in the middle of a grey square of `size` pixels, its ratio kept; and its scale, left, top."""
+    height, width = image.shape[-2:]
+    if (height, width) == (size, size):
+        return image, (1.0, 0.0, 0.0)
+    scale = size / max(height, width)
+    high, wide = max(round(height * scale), 1), max(round(width * scale), 1)
+    if (high, wide) != (height, width):
+        image = F.interpolate(image[None], size=(high, wide), mode="bilinear", antialias=scale < 1)[0]
+    top, left = (size - high) // 2, (size - wide) // 2
+    padded = F.pad(image, (left, size - wide - left, top, size - high - top), value=GREY)
+    return padded, (scale, float(left), float(top))
+
+
+def suppress(rows: Tensor, score: float, overlap: float, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (N, 4; x1 y1 x2 y2), scores (N,) descending and labels (N,) from decoded rows (positions, 5 + classes).
+
+    A score is objectness × class probability and has to reach `score`; a box may stand for several classes; suppression
+    is within a class.
+    """
+    scores = rows[:, 4:5] * rows[:, 5:]
+    position, label = torch.nonzero(scores >= score, as_tuple=True)
+    values = scores[position, label]
+    values, order = values.sort(descending=True, stable=True)
+    order, values = order[:MAX_CANDIDATES], values[:MAX_CANDIDATES]
+    position, label = position[order], label[order]
+    centre, half = rows[position, :2], rows[position, 2:4] / 2
+    boxes = torch.cat([centre - half, centre + half], dim=1)
+    kept = batched_nms(boxes, values, label, overlap)[:most]
+    return boxes[kept], values[kept], label[kept]
