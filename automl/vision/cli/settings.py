@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from automl.vision.spec import ROWS, Row
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """One option per hyperparameter, in the sections of the table; dashes and underscores both work."""
+def add(parser: argparse.ArgumentParser, only: Sequence[str] | None = None) -> None:
+    """One option per hyperparameter (of `only`, where given), in the sections of the table; dashes and underscores
+    both work."""
     groups: dict[str, Any] = {}
     for row in ROWS:
+        if only is not None and row.name not in only:
+            continue
         if row.section not in groups:
             groups[row.section] = parser.add_argument_group(f"hyperparameters: {row.section.lower()}")
         groups[row.section].add_argument(

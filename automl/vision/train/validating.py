@@ -121,7 +121,7 @@ def validation_loss(
 
 
 def _unaugmented(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {**settings, "augmentations": "none", "multi_scale": False}
+    return {**settings, "augmentations": "none"}
 
 
 def sample_target(sample: Sample, task: str) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from automl.vision.spec import tasks
 
 from . import boxes, classification, colours, yolo
 
-STRIDE: Final = 32
 Look = Callable[[int], Sample]  # position of an image to its sample
 
 
@@ -117,9 +116,6 @@ class Pipeline:
             else:
                 targets = torch.from_numpy(np.stack([np.asarray(sample.target) for sample in samples]))
             return Batch(images, targets, positions, self.augments, int(random.integers(2**31)))
-        if self.training and self.settings.get("multi_scale"):
-            side = _scaled(self.settings["image_size"], random)
-            samples = [boxes.resized(sample, side, side) for sample in samples]
         made = [objects(sample, masks=self.task == tasks.SEGMENTATION) for sample in samples]
         tensors = [torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))) for sample in samples]
         return Batch(tensors, made, positions)
@@ -150,9 +146,3 @@ def _around(masks: np.ndarray) -> np.ndarray:
         ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         corners[at] = xs[0], ys[0], xs[-1] + 1, ys[-1] + 1
     return corners
-
-
-def _scaled(side: int, random: np.random.Generator) -> int:
-    """A multiple of 32 between half of `side` and one and a half."""
-    low, high = max(1, side // 2 // STRIDE), side * 3 // 2 // STRIDE
-    return int(random.integers(low, high + 1)) * STRIDE
