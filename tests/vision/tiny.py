@@ -108,7 +108,9 @@ def build(
     return TinyDetector(task, num_classes)
 
 
-def evaluate(task: str, predictions: Any, targets: Any, *, classes: list[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+def evaluate(
+    task: str, predictions: Any, targets: Any, *, classes: list[str], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     if task == tasks.CLASSIFICATION:
         return {"accuracy": float((predictions.argmax(1) == targets).float().mean())}
     if task == tasks.MULTILABEL:
