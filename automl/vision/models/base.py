@@ -28,6 +28,15 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRows:
+    """A tensor whose first axis counts classes: `blocks` blocks, each of `before` rows and then `each` rows a class."""
+
+    blocks: int = 1
+    before: int = 0
+    each: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """Which predictions are returned. None: what the model was trained with."""
 
@@ -53,6 +62,8 @@ class VisionModel(nn.Module):
     """`cold`, `imagenet`, `coco` or `checkpoint`: what the weights were when training began."""
     start_tag: str = ""
     """The weights' tag in the registry, or the checkpoint's file name; empty for a cold start."""
+    start_licence: str = ""
+    """The licence of the weights that training began with; empty for a cold start."""
     input_spec: InputSpec
     options: dict[str, Any]
     """What has to be known beside name, task, classes and settings to build the same network (see `models.restore`)."""
@@ -71,7 +82,8 @@ class VisionModel(nn.Module):
     def training_step(self, images: Images, targets: Any) -> dict[str, Tensor]:
         """Losses by name, each a scalar with a gradient; the loss to minimise is their sum. The model has to be in
         training mode. Targets: class indices (B,) or a multi-hot matrix (B, C) for classification; for detection one
-        dict per image with `boxes` (N, 4), `labels` (N,) and, for segmentation, `masks` (N, H, W) of 0 and 1."""
+        dict per image with `boxes` (N, 4), `labels` (N,) and, for segmentation, `masks` (N, H, W) of 0 and 1; objects
+        that `is_crowd` (N,) marks are not learned."""
         raise NotImplementedError
 
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
@@ -85,6 +97,10 @@ class VisionModel(nn.Module):
 
     def freeze_groups(self) -> list[tuple[str, ...]]:
         """Groups of parameter name prefixes in the order in which `layers_to_freeze` counts them."""
+        raise NotImplementedError
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """The tensors of the state dict that change with the number of classes, by name."""
         raise NotImplementedError
 
     # --- Shared -----------------------------------------------------------------------------------------------------
@@ -145,6 +161,21 @@ class Normalize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
+
+
+def value_of(settings: Mapping[str, Any], name: str, default: Any) -> Any:
+    """A setting, or its default where it is missing or None."""
+    given = settings.get(name)
+    return default if given is None else given
+
+
+def without_crowds(target: Target) -> Target:
+    """The objects of an image that can be learned: those that stand for one object each."""
+    crowd = target.get("is_crowd")
+    if crowd is None or not bool(crowd.any()):
+        return target
+    keep = ~crowd.bool()
+    return {name: value[keep] for name, value in target.items() if name in {"boxes", "labels", "masks"}}
 
 
 def as_batch(images: Images) -> Tensor:

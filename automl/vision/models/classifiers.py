@@ -16,12 +16,14 @@ from torchvision.models import mobilenet_v2
 from automl.vision.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    ClassRows,
     Images,
     InputSpec,
     Normalize,
     Thresholds,
     VisionModel,
     as_batch,
+    value_of,
 )
 from automl.vision.models.catalogue import MULTI_LABEL, Architecture
 
@@ -46,9 +48,9 @@ class Classifier(VisionModel):
         mean: tuple[float, float, float] = IMAGENET_MEAN,
         std: tuple[float, float, float] = IMAGENET_STD,
     ) -> None:
-        training = int(settings.get("training_crop_size", 224))
-        validation = int(settings.get("validation_crop_size", 224))
-        resize = int(settings.get("validation_resize_size", 256))
+        training = int(value_of(settings, "training_crop_size", 224))
+        validation = int(value_of(settings, "validation_crop_size", 224))
+        resize = int(value_of(settings, "validation_resize_size", 256))
         if architecture.family == "vit" and (training != validation or training % 16):
             raise ValueError(
                 f"{architecture.name} cuts the image into patches of 16 pixels: training_crop_size and "
@@ -64,21 +66,23 @@ class Classifier(VisionModel):
         )
         self.normalize = Normalize(self.input_spec)
         self.network = _network(architecture, num_classes, crop=training)
-        weights = _class_weights(int(settings.get("weighted_loss", 0)), class_counts, num_classes)
+        weights = _class_weights(int(value_of(settings, "weighted_loss", 0)), class_counts, num_classes)
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, C) of a batch (B, 3, H, W) of 0..1."""
         return cast(Tensor, self.network(self.normalize(images)))
 
-    def training_step(self, images: Images, targets: Any) -> dict[str, Tensor]:
+    def training_step(self, images: Images, targets: Any, *, class_weights: Tensor | None = None) -> dict[str, Tensor]:
+        """`class_weights` (C,) replace those of `weighted_loss` for this step."""
+        weights = self.class_weights if class_weights is None else class_weights
         logits = self(as_batch(images)).float()
         if self.task == MULTI_LABEL:
-            loss = F.binary_cross_entropy_with_logits(logits, targets.float(), pos_weight=self.class_weights)
+            loss = F.binary_cross_entropy_with_logits(logits, targets.float(), pos_weight=weights)
         elif targets.ndim == 2:  # class probabilities, for example after mixing images
-            loss = F.cross_entropy(logits, targets.float(), weight=self.class_weights)
+            loss = F.cross_entropy(logits, targets.float(), weight=weights)
         else:
-            loss = F.cross_entropy(logits, targets, weight=self.class_weights)
+            loss = F.cross_entropy(logits, targets, weight=weights)
         return {"loss_classification": loss}
 
     @torch.no_grad()
@@ -96,12 +100,15 @@ class Classifier(VisionModel):
             return F.adaptive_avg_pool2d(self.network.features(inside), 1).flatten(1)
         return cast(Tensor, self.network.forward_head(self.network.forward_features(inside), pre_logits=True))
 
-    @property
-    def head(self) -> nn.Linear:
-        """The last layer: logits = head(features)."""
+    def classifier(self) -> nn.Linear:
+        """The last layer: logits = classifier(features)."""
         if self.family == "mobilenetv2":
             return cast(nn.Linear, self.network.classifier[1])
         return cast(nn.Linear, self.network.get_classifier())
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        name = next(name for name, module in self.named_modules() if module is self.classifier())
+        return {f"{name}.weight": ClassRows(), f"{name}.bias": ClassRows()}
 
     def freeze_groups(self) -> list[tuple[str, ...]]:
         if self.family == "mobilenetv2":

@@ -17,6 +17,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from automl.vision.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    ClassRows,
     Images,
     InputSpec,
     Target,
@@ -24,6 +25,8 @@ from automl.vision.models.base import (
     VisionModel,
     as_list,
     batch_norms,
+    value_of,
+    without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
 
@@ -45,7 +48,7 @@ class TorchvisionDetector(VisionModel):
         mean: tuple[float, float, float] = IMAGENET_MEAN,
         std: tuple[float, float, float] = IMAGENET_STD,
     ) -> None:
-        shortest, longest = int(settings.get("min_size", 600)), int(settings.get("max_size", 1333))
+        shortest, longest = int(value_of(settings, "min_size", 600)), int(value_of(settings, "max_size", 1333))
         if not 32 <= shortest <= longest:
             raise ValueError(f"32 <= min_size <= max_size does not hold for {shortest} and {longest}.")
         super().__init__(
@@ -55,14 +58,15 @@ class TorchvisionDetector(VisionModel):
             family=architecture.family,
             input_spec=InputSpec(mean, std, {"min": shortest, "max": longest}),
         )
-        self.mask_pixel_score = float(settings.get("mask_pixel_score_threshold", 0.5))
+        self.mask_pixel_score = float(value_of(settings, "mask_pixel_score_threshold", 0.5))
         self._fixed_batch_norm = False
         # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
         self._first_label = 0 if self.family == "retinanet" else 1
         self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
 
     def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
-        shifted = [{**target, "labels": target["labels"] + self._first_label} for target in targets]
+        learned = [without_crowds(target) for target in targets]
+        shifted = [{**target, "labels": target["labels"] + self._first_label} for target in learned]
         losses: dict[str, Tensor] = self.network(as_list(images), shifted)
         return losses
 
@@ -94,6 +98,19 @@ class TorchvisionDetector(VisionModel):
     def freeze_groups(self) -> list[tuple[str, ...]]:
         body = "network.backbone.body."
         return [(f"{body}conv1.", f"{body}bn1."), *((f"{body}layer{i}.",) for i in range(1, 5))]
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        if self.family == "retinanet":
+            logits = self.network.head.classification_head
+            rows = {"head.classification_head.cls_logits": ClassRows(blocks=logits.num_anchors)}
+        else:
+            rows = {
+                "roi_heads.box_predictor.cls_score": ClassRows(before=1),
+                "roi_heads.box_predictor.bbox_pred": ClassRows(before=4, each=4),
+            }
+        if self.family == "maskrcnn":
+            rows["roi_heads.mask_predictor.mask_fcn_logits"] = ClassRows(before=1)
+        return {f"network.{name}.{part}": value for name, value in rows.items() for part in ("weight", "bias")}
 
     def fix_batch_norm(self) -> None:
         """Keeps the backbone's batch statistics and scales as they are from now on."""
@@ -130,9 +147,9 @@ class TorchvisionDetector(VisionModel):
 
 
 def _network(architecture: Architecture, classes: int, settings: Mapping[str, Any], spec: InputSpec) -> nn.Module:
-    score = float(settings.get("box_score_threshold", 0.3))
-    overlap = float(settings.get("nms_iou_threshold", 0.5))
-    most = int(settings.get("box_detections_per_image", 100))
+    score = float(value_of(settings, "box_score_threshold", 0.3))
+    overlap = float(value_of(settings, "nms_iou_threshold", 0.5))
+    most = int(value_of(settings, "box_detections_per_image", 100))
     sizes = {"min_size": spec.sizes["min"], "max_size": spec.sizes["max"]}
     pixels = {"image_mean": list(spec.mean), "image_std": list(spec.std)}
     if architecture.family == "retinanet":

@@ -15,7 +15,19 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from automl.vision.models import yolov5_loss
-from automl.vision.models.base import Images, InputSpec, Normalize, Target, Thresholds, VisionModel, as_list
+from automl.vision.models.base import (
+    ClassRows,
+    Images,
+    InputSpec,
+    Normalize,
+    Target,
+    Thresholds,
+    VisionModel,
+    as_batch,
+    as_list,
+    value_of,
+    without_crowds,
+)
 from automl.vision.models.catalogue import Architecture, yolo_size_of
 from automl.vision.models.yolov5_anchors import fit_anchors
 from automl.vision.models.yolov5_network import STRIDES, Yolov5Network
@@ -30,8 +42,11 @@ _PRIOR = 0.01
 
 
 class Yolov5(VisionModel):
-    """Images are letterboxed to a square of `image_size` pixels unless all of them have that size already; boxes go in
-    and come out in pixels of the tensors given. With `multi_scale` each training batch is scaled by 0.5 to 1.5.
+    """Images are letterboxed to a square of `image_size` pixels; boxes go in and come out in pixels of the tensors
+    given.
+
+    Training takes images as they are where they are squares of one size that the stride divides (that is how
+    `multi_scale` comes in).
     """
 
     anchors: Tensor
@@ -48,17 +63,16 @@ class Yolov5(VisionModel):
         scale: float = 1.0,
     ) -> None:
         stride = STRIDES[-1]
-        asked = int(settings.get("image_size", 640))
+        asked = int(value_of(settings, "image_size", 640))
         if asked < stride:
             raise ValueError(f"image_size is at least {stride}, not {asked}.")
         self.image_size = math.ceil(asked / stride) * stride
         spec = InputSpec((0.0, 0.0, 0.0), (1 / scale,) * 3, {"image": self.image_size, "stride": stride})
         super().__init__(name=architecture.name, task=task, num_classes=num_classes, family="yolov5", input_spec=spec)
-        self.size = yolo_size_of(str(settings.get("model_size", "medium")))
+        self.size = yolo_size_of(str(value_of(settings, "model_size", "medium")))
         self.options = {"plan": plan, "scale": scale}
-        self.multi_scale = bool(settings.get("multi_scale", False))
-        self.box_score = float(settings.get("box_score_threshold", 0.1))
-        self.nms_iou = float(settings.get("nms_iou_threshold", 0.5))
+        self.box_score = float(value_of(settings, "box_score_threshold", 0.1))
+        self.nms_iou = float(value_of(settings, "nms_iou_threshold", 0.5))
         self.normalize = Normalize(spec)
         self.network = Yolov5Network(self.size, num_classes, plan)
         anchors = fit_anchors([] if box_sizes is None else box_sizes, self.image_size)
@@ -78,13 +92,11 @@ class Yolov5(VisionModel):
         return maps
 
     def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
-        batch, placed = self._letterbox(images)
+        batch, placed = self._as_they_are(images) or self._letterbox(images)
         moved = [
             {"boxes": target["boxes"] * scale + target["boxes"].new_tensor([left, top] * 2), "labels": target["labels"]}
-            for target, (scale, left, top) in zip(targets, placed, strict=True)
+            for target, (scale, left, top) in zip(map(without_crowds, targets), placed, strict=True)
         ]
-        if self.multi_scale:
-            batch, moved = self._rescale(batch, moved)
         return yolov5_loss.losses(self(batch), moved, self.anchors)
 
     @torch.no_grad()
@@ -126,20 +138,21 @@ class Yolov5(VisionModel):
     def freeze_groups(self) -> list[tuple[str, ...]]:
         return [(f"network.model.{i}.",) for i in range(10)]
 
+    def class_rows(self) -> dict[str, ClassRows]:
+        rows = ClassRows(blocks=self.anchors.shape[1], before=5)
+        return {f"network.heads.{i}.{part}": rows for i in range(len(STRIDES)) for part in ("weight", "bias")}
+
+    def _as_they_are(self, images: Images) -> tuple[Tensor, list[tuple[float, float, float]]] | None:
+        sizes = {tuple(image.shape[-2:]) for image in as_list(images)}
+        high, wide = next(iter(sizes))
+        if len(sizes) > 1 or high != wide or high % STRIDES[-1]:
+            return None
+        return as_batch(images), [(1.0, 0.0, 0.0)] * len(images)
+
     def _letterbox(self, images: Images) -> tuple[Tensor, list[tuple[float, float, float]]]:
         """One square batch, and per image its scale and the pixels added on the left and at the top."""
-        if isinstance(images, Tensor) and tuple(images.shape[-2:]) == (self.image_size, self.image_size):
-            return images, [(1.0, 0.0, 0.0)] * len(images)
         fitted = [letterbox(image, self.image_size) for image in as_list(images)]
         return torch.stack([image for image, _place in fitted]), [place for _image, place in fitted]
-
-    def _rescale(self, batch: Tensor, targets: list[Target]) -> tuple[Tensor, list[Target]]:
-        stride = STRIDES[-1]
-        before = batch.shape[-1]
-        lowest, highest = max(round(before * 0.5 / stride), 1), round(before * 1.5 / stride)
-        after = int(torch.randint(lowest, highest + 1, ())) * stride
-        batch = F.interpolate(batch, size=(after, after), mode="bilinear", align_corners=False)
-        return batch, [{**target, "boxes": target["boxes"] * (after / before)} for target in targets]
 
 
 def letterbox(image: Tensor, size: int) -> tuple[Tensor, tuple[float, float, float]]:
