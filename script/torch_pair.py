@@ -66,7 +66,5 @@ def install(python, constraints, run, say, trouble):
             run([*command, "--index-url", CPU_INDEX, *pins], "Installing torch for the CPU")
             return
         except trouble:
-            say(
-                "Tessera: the index of CPU builds of torch cannot be reached; taking the larger build, which works too …"
-            )
+            say("Tessera: the index of CPU builds of torch cannot be reached; taking the larger build …")
     run([*command, "-c", str(constraints), *pins], "Installing torch")

@@ -147,7 +147,7 @@ class _Run:
             return [], None
         begin = time.monotonic()
         features, targets = self._features(trainer, model, data.training)
-        strength = frozen.fit_head(model.head, features, targets, self.resolved.task)  # type: ignore[arg-type]
+        strength = frozen.fit_head(model.classifier(), features, targets, self.resolved.task)  # type: ignore[operator]
         metrics, trainer.predictions = trainer.validator.run(model, lambda done, total: None)
         seconds = time.monotonic() - begin
         primary = tasks.primary_metric(self.resolved.task)

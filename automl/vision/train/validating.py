@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automl.vision.data.loader import Loader, Sampler
-from automl.vision.data.samples import Sample
 from automl.vision.spec import tasks
-from automl.vision.transforms import Batch, Pipeline, objects
+from automl.vision.transforms import Batch, Pipeline
 
 from .datasets import ImageSet, workers_for
 from .distributed import World
@@ -55,7 +56,7 @@ class Validator:
                 answers = model.predict_step(images)  # type: ignore[operator]
                 for at, answer in enumerate(answers):
                     position = batch.positions[at]
-                    kept = {name: value.detach().cpu() for name, value in answer.items()}
+                    kept = packed({name: value.detach().cpu() for name, value in answer.items()})
                     found.append((position, *self._in_original(position, kept, batch, at)))
                 advance(min(len(found) * self.world.size, len(self.data)), len(self.data))
         everything = self.world.gather(found)
@@ -92,7 +93,48 @@ class Validator:
 
 
 def _in_scale(target: dict[str, Tensor], scale: Tensor) -> dict[str, Tensor]:
-    return {**target, "boxes": target["boxes"] * scale}
+    return packed({**target, "boxes": target["boxes"] * scale})
+
+
+# --- Masks in little memory ------------------------------------------------------------------------------------------
+
+
+def packed(objects: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same with `masks` `[N,H,W]` as compressed bits: a hundred masks of a photo are 50 MB otherwise."""
+    if "masks" not in objects:
+        return dict(objects)
+    rest = {name: value for name, value in objects.items() if name != "masks"}
+    masks = objects["masks"].numpy().astype(bool)
+    bits = zlib.compress(np.packbits(masks).tobytes(), 1)
+    return {
+        **rest,
+        "mask_bits": torch.frombuffer(bytearray(bits), dtype=torch.uint8),
+        "mask_shape": torch.tensor(masks.shape),
+    }
+
+
+def unpacked(objects: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `packed` was given."""
+    if "mask_bits" not in objects:
+        return dict(objects)
+    shape = tuple(objects["mask_shape"].tolist())
+    bits = np.frombuffer(zlib.decompress(objects["mask_bits"].numpy().tobytes()), np.uint8)
+    masks = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+    rest = {name: value for name, value in objects.items() if not name.startswith("mask_")}
+    return {**rest, "masks": torch.from_numpy(masks)}
+
+
+class Unpacked(Sequence[dict[str, Tensor]]):
+    """A list of packed objects that unpacks the one that is looked at."""
+
+    def __init__(self, items: Sequence[Mapping[str, Tensor]]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, at: Any) -> Any:
+        return unpacked(self.items[at])
 
 
 def validation_loss(
@@ -122,8 +164,3 @@ def validation_loss(
 
 def _unaugmented(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "augmentations": "none"}
-
-
-def sample_target(sample: Sample, task: str) -> dict[str, Tensor]:
-    """The objects of a sample as metrics take them."""
-    return objects(sample, masks=task == tasks.SEGMENTATION)
