@@ -45,7 +45,7 @@ def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
     file's window or, without one, its range of values; MONOCHROME1 inverted. DataError where it cannot be decoded."""
     import pydicom
     from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     name = str(source) if isinstance(source, Path) else "the image"
     try:
@@ -64,7 +64,7 @@ def _has_colour(dataset: Any) -> bool:
 
 
 def _colour(pixels: np.ndarray, dataset: Any) -> np.ndarray:
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = np.asarray(apply_color_lut(pixels, dataset))[..., :3]
@@ -77,7 +77,7 @@ def _colour(pixels: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 def _grey(pixels: np.ndarray, dataset: Any) -> np.ndarray:
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     values = np.asarray(apply_modality_lut(pixels, dataset), dtype=np.float64)
     window = _window(dataset)

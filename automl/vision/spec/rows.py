@@ -91,7 +91,7 @@ class Row:
             ends = f"{self._number(self.low)} to {self._number(self.high)}"
             without = [
                 self._number(at) for at, is_open in ((self.low, self.low_open), (self.high, self.high_open)) if is_open
-            ]  # type: ignore[arg-type]
+            ]
             return f"{noun} from {ends}" + (f", without {' and '.join(without)}" if without else "")
         return f"{noun}, {self._number(self.low)} or more" if self.low is not None else noun
 

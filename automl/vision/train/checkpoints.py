@@ -8,12 +8,15 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automl.vision.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import ClassRows, VisionModel
 
 LAST = "last.pt"
 BEST = "best.pt"
@@ -119,10 +122,10 @@ def class_order(known: list[str], wanted: list[str]) -> list[str]:
     return [name for name in known if name in wanted] + [name for name in wanted if name not in known]
 
 
-def carry(model: nn.Module, source: Source, classes: list[str]) -> Carried:
+def carry(model: VisionModel, source: Source, classes: list[str]) -> Carried:
     """Loads `source` into `model` of `classes`. Tensors of the same name and shape are taken over; where the classes
     differ, the rows of classes that both know. What does not fit stays as it was. UsageError where nothing fits."""
-    rows = getattr(model, "class_rows", dict)()
+    rows = model.class_rows()
     own = model.state_dict()
     taken: dict[str, Tensor] = {}
     left: list[str] = []
@@ -157,7 +160,7 @@ def carry(model: nn.Module, source: Source, classes: list[str]) -> Carried:
     return Carried(classes, sentences)
 
 
-def _merged(fresh: Tensor, given: Tensor, rows: Any, old: list[str], new: list[str]) -> Tensor:
+def _merged(fresh: Tensor, given: Tensor, rows: ClassRows, old: list[str], new: list[str]) -> Tensor:
     """`fresh` with the rows before the classes and those of shared classes from `given` (see ClassRows)."""
     blocks, before, each = rows.blocks, rows.before, rows.each
     if given.shape[1:] != fresh.shape[1:] or len(given) != blocks * (before + each * len(old)):

@@ -17,7 +17,7 @@ from automl.vision.errors import DataError
 from . import speed
 from .datasets import ImageSet, workers_for
 from .distributed import World
-from .job import Builder, Evaluator
+from .job import Builder, Evaluator, default_evaluate
 from .progress import Progress, Report, silent
 from .restoring import Trained, restore
 from .run import pick_device
@@ -49,8 +49,6 @@ def evaluate_run(
 ) -> Evaluation:
     """Measures the model of a run's `folder` on the labels in `data`. Objects of classes that the model does not know
     are left out, and images of such a class in classification; the warnings say so. Raises VisionError."""
-    if evaluate is None:
-        from automl.vision.metrics import evaluate
     world, place = World(), pick_device(device, World())
     trained = restore(folder, place, changes=changes, build=build)
     labels = read_labels(data, trained.task, root=data_root, column=column, invalid_lines=invalid_lines)
@@ -78,7 +76,7 @@ def evaluate_run(
         images,
         trained.classes,
         trained.settings,
-        evaluate,
+        evaluate or default_evaluate(),
         place,
         lambda: torch.autocast(place.type, dtype=precision.dtype, enabled=precision.dtype is not None),
         world,

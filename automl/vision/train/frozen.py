@@ -60,7 +60,7 @@ def _fit(inputs: Tensor, targets: Tensor, classes: int, task: str, strength: flo
         return loss
 
     with torch.enable_grad():
-        solver.step(closure)  # type: ignore[no-untyped-call]
+        solver.step(closure)
     return weight.detach(), bias.detach()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from torch import nn
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
 
 InvalidLines = Literal["error", "drop"]
 
@@ -69,8 +70,22 @@ class Builder(Protocol):
         settings: Mapping[str, Any],
         class_counts: list[int] | None = None,
         box_sizes: Any = None,
-    ) -> nn.Module: ...
+    ) -> VisionModel: ...
 
 
 # evaluate(task, predictions, targets, classes=…, settings=…) -> metrics by name
 Evaluator = Callable[..., Mapping[str, Any]]
+
+
+def default_build() -> Builder:
+    """The networks of the product; imported when they are needed."""
+    from automl.vision.models import build
+
+    return build
+
+
+def default_evaluate() -> Evaluator:
+    """The metrics of the product."""
+    from automl.vision.metrics import evaluate
+
+    return evaluate

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ from .schedules import Schedule, make_optimizer, set_rate
 from .speed import BatchSize
 from .stopping import Tracker
 from .validating import Validator, validation_loss
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
 
 GRADIENT_LIMIT: Final = 10.0  # longest gradient; longer ones are shortened, so that one odd batch ruins nothing
 
@@ -53,7 +56,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: VisionModel,
         data: RunData,
         settings: Mapping[str, Any],
         *,
@@ -118,9 +121,7 @@ class Trainer:
             self.notes.append(effect)
 
     def _make_optimizer(self) -> None:
-        groups = getattr(self.model, "param_groups", None)
-        parameters = groups() if groups else [{"params": [p for p in self.model.parameters() if p.requires_grad]}]
-        self.optimizer = make_optimizer(parameters, self.settings)
+        self.optimizer = make_optimizer(self.model.param_groups(), self.settings)
         self._make_step()
 
     def _make_step(self) -> None:
@@ -162,7 +163,7 @@ class Trainer:
 
     def _set_layout(self, name: str) -> None:
         self.layout = torch.channels_last if name == "channels_last" else torch.contiguous_format
-        self.model.to(memory_format=self.layout)
+        speed.lay_out(self.model, self.layout)
 
     def _first_batch(self, size: int) -> Batch:
         positions = Sampler(len(self.data.training), size, shuffle=True, seed=self.seed).batches(0)[0]
@@ -177,7 +178,7 @@ class Trainer:
         self.model.train()
         images, targets = batch.to(self.device, layout)
         with self.autocast():
-            losses = self.model.training_step(images, targets)  # type: ignore[operator]
+            losses = self.model.training_step(images, targets)
         _sum(losses).backward()
         self.model.zero_grad(set_to_none=True)
         if self.device.type == "cuda":

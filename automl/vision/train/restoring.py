@@ -6,16 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from automl.vision.errors import DataError
 from automl.vision.spec import resolve
 
 from . import checkpoints
-from .job import Builder
+from .job import Builder, default_build
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
 
 DESCRIPTION = Path("train_artifacts") / "settings.json"
 
@@ -24,7 +26,7 @@ DESCRIPTION = Path("train_artifacts") / "settings.json"
 class Trained:
     """A network with its weights, on `device`, in evaluation mode, and what it was trained as."""
 
-    model: nn.Module
+    model: VisionModel
     task: str
     model_name: str
     classes: list[str]
@@ -40,13 +42,11 @@ def restore(
     DataError where the folder holds no finished training, UsageError for changes that are not acceptable.
     """
     described = _description(folder)
-    if build is None:
-        from automl.vision.models import build
     own = {name: value for name, value in described["settings"].items() if value is not None}
     resolved = resolve(described["task"], described["model_name"], {**own, **(changes or {})})
     # Weights of the run replace whatever these would start from.
     settings = {**resolved.effective, "checkpoint_run_id": None, "checkpoint_dataset_id": None}
-    model = build(
+    model = (build or default_build())(
         described["model_name"],
         task=described["task"],
         num_classes=len(described["classes"]),

@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.errors import DataError, UsageError
@@ -22,9 +22,13 @@ from automl.vision.transforms import Batch, Pipeline
 from . import checkpoints, frozen
 from .datasets import ImageSet, RunData, gather, workers_for
 from .distributed import World
-from .job import Builder, Evaluator, TrainJob, TrainResult
+from .job import Builder, Evaluator, TrainJob, TrainResult, default_build, default_evaluate
 from .loop import Trainer, numbers
 from .progress import Progress, Report, silent
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
+    from automl.vision.models.classifiers import Classifier
 
 ARTIFACTS = "train_artifacts"
 
@@ -77,11 +81,8 @@ class _Run:
         world.join(device)
         seed = world.told_by_first(_seed(job, resolved.effective))
         settings = {**resolved.effective, "random_seed": seed}
-        if build is None:
-            from automl.vision.models import build
-        if evaluate is None:
-            from automl.vision.metrics import evaluate
-        return cls(job, report, resolved, settings, seed, device, world, build, evaluate)
+        makers = (build or default_build(), evaluate or default_evaluate())
+        return cls(job, report, resolved, settings, seed, device, world, *makers)
 
     def go(self, begin: float) -> TrainResult:
         job, settings = self.job, self.settings
@@ -114,7 +115,7 @@ class _Run:
         trainer.fit(resume=job.resume, baseline=baseline)
         return self._finish(trainer, data, start, warnings, stages, begin)
 
-    def _model(self, data: RunData, source: checkpoints.Source | None) -> tuple[nn.Module, str, list[str]]:
+    def _model(self, data: RunData, source: checkpoints.Source | None) -> tuple[VisionModel, str, list[str]]:
         """(network on its device, where its weights come from, what to tell about that)."""
         torch.manual_seed(self.seed)
         name = self.resolved.model.name
@@ -127,27 +128,29 @@ class _Run:
             box_sizes=data.training.box_sizes() if self.resolved.task == tasks.DETECTION else None,
         )
         sentences: list[str] = []
-        start = str(getattr(model, "start", "cold"))
+        start = model.start
         if source is not None:
             sentences, start = checkpoints.carry(model, source, data.classes).sentences, "checkpoint"
-            model.start = start  # type: ignore[assignment]
+            model.start = start
         elif start == "cold":
             sentences = ["Training starts cold: there are no pretrained weights for this model. Allow for more epochs."]
         if self.settings["layers_to_freeze"]:
-            model.freeze(self.settings["layers_to_freeze"])  # type: ignore[operator]
+            model.freeze(self.settings["layers_to_freeze"])
         return model.to(self.device), start, sentences
 
     # --- The first model in seconds ----------------------------------------------------------------------------------
 
     def _frozen_stage(
-        self, trainer: Trainer, model: nn.Module, data: RunData
+        self, trainer: Trainer, model: VisionModel, data: RunData
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Fits the last layer on features of the untouched network and measures that (classification only)."""
-        if not self.settings.get("frozen_features_first") or not hasattr(model, "embed"):
+        if not self.settings.get("frozen_features_first"):
             return [], None
         begin = time.monotonic()
         features, targets = self._features(trainer, model, data.training)
-        strength = frozen.fit_head(model.classifier(), features, targets, self.resolved.task)  # type: ignore[operator]
+        head = cast("Classifier", model).classifier()
+        untrained = {name: value.clone() for name, value in head.state_dict().items()}
+        strength = frozen.fit_head(head, features, targets, self.resolved.task)
         metrics, trainer.predictions = trainer.validator.run(model, lambda done, total: None)
         seconds = time.monotonic() - begin
         primary = tasks.primary_metric(self.resolved.task)
@@ -169,9 +172,15 @@ class _Run:
             "seconds": round(seconds, 3),
             "images_per_second": round((len(features) + len(data.validation)) / seconds, 2),
         }
+        if model.start == "cold":
+            # Untrained batch norms compute other features in training than those that were measured: a head made for
+            # these would be worse than none.
+            head.load_state_dict(untrained)
+            trainer.predictions = {}
+            return [stage], None
         return [stage], metrics
 
-    def _features(self, trainer: Trainer, model: nn.Module, data: ImageSet) -> tuple[Tensor, Tensor]:
+    def _features(self, trainer: Trainer, model: VisionModel, data: ImageSet) -> tuple[Tensor, Tensor]:
         """Features `[N,D]` of all images as validation sees them, and their targets."""
         pipeline = Pipeline(data.task, self.settings, data.look, len(data), training=False)
         sampler = Sampler(len(data), self.settings["validation_batch_size"], shuffle=False)
@@ -181,7 +190,7 @@ class _Run:
         with torch.no_grad(), trainer.autocast():
             for batch in loader.epoch(0):
                 images, wanted = batch.to(self.device)
-                rows.append(model.embed(images).float())  # type: ignore[operator]
+                rows.append(model.embed(images).float())
                 targets.append(wanted)
                 done = sum(len(each) for each in rows)
                 self.report(Progress("frozen_features", done, len(data)))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import nn
@@ -97,6 +97,11 @@ def untouched(model: nn.Module) -> Iterator[None]:
         checkpoints.restore_random_state(state)
 
 
+def lay_out(model: nn.Module, layout: torch.memory_format) -> None:
+    """Gives the weights of convolutions this layout."""
+    cast(Any, model).to(memory_format=layout)
+
+
 def choose_layout(
     setting: str,
     model: nn.Module,
@@ -108,7 +113,7 @@ def choose_layout(
     with the faster best run."""
     named = {"channels_first": torch.contiguous_format, "channels_last": torch.channels_last}
     if setting != "auto":
-        model.to(memory_format=named[setting])
+        lay_out(model, named[setting])
         return named[setting], f"{setting}, as set"
     best = dict.fromkeys(named, math.inf)
     with untouched(model):
@@ -116,14 +121,14 @@ def choose_layout(
         rounds = 0
         while rounds < 2 or (clock() - begin < PROBE_SECONDS and rounds < 50):
             for name, layout in named.items():
-                model.to(memory_format=layout)
+                lay_out(model, layout)
                 mark = clock()
                 step(layout)
                 if rounds:  # the first run of each pays for set-up
                     best[name] = min(best[name], clock() - mark)
             rounds += 1
     chosen = min(best, key=lambda name: best[name])
-    model.to(memory_format=named[chosen])
+    lay_out(model, named[chosen])
     slower = max(best.values())
     return named[chosen], f"{chosen}, {slower / max(best[chosen], 1e-9):.2f} times as fast in a probe"
 

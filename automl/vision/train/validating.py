@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from automl.vision.transforms import Batch, Pipeline
 from .datasets import ImageSet, workers_for
 from .distributed import World
 from .job import Evaluator
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
 
 Advance = Callable[[int, int], None]  # images done, of how many
 
@@ -46,14 +49,14 @@ class Validator:
         self.evaluate, self.device, self.autocast, self.world = evaluate, device, autocast, world
         self.loader = validation_loader(data, settings, world)
 
-    def run(self, model: nn.Module, advance: Advance) -> tuple[dict[str, Any], dict[str, Any]]:
+    def run(self, model: VisionModel, advance: Advance) -> tuple[dict[str, Any], dict[str, Any]]:
         """(metrics by name, predictions): the same metrics in every process, all predictions in the first one."""
         found: list[tuple[int, dict[str, Tensor], Any]] = []
         model.eval()
         with torch.inference_mode(), self.autocast():
             for batch in self.loader.epoch(0):
                 images, _targets = batch.to(self.device)
-                answers = model.predict_step(images)  # type: ignore[operator]
+                answers = model.predict_step(images)
                 for at, answer in enumerate(answers):
                     position = batch.positions[at]
                     kept = packed({name: value.detach().cpu() for name, value in answer.items()})
@@ -138,7 +141,7 @@ class Unpacked(Sequence[dict[str, Tensor]]):
 
 
 def validation_loss(
-    model: nn.Module,
+    model: VisionModel,
     data: ImageSet,
     settings: Mapping[str, Any],
     device: torch.device,
@@ -155,7 +158,7 @@ def validation_loss(
     sampler = Sampler(len(data), settings["validation_batch_size"], shuffle=False)
     with torch.no_grad(), autocast():
         for batch in Loader(sampler, pipeline.prepare, pipeline.collate, workers=workers_for(settings)).epoch(0):
-            losses = model.training_step(*batch.to(device))  # type: ignore[operator]
+            losses = model.training_step(*batch.to(device))
             total += float(sum(losses.values())) * len(batch)
             count += len(batch)
     torch.set_rng_state(state)

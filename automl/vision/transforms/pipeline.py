@@ -35,7 +35,7 @@ class Batch:
     def to(self, device: torch.device, memory_format: torch.memory_format | None = None) -> tuple[Any, Any]:
         """(images, targets) on `device`; colours are changed there, for the whole batch at once."""
         if isinstance(self.images, Tensor):
-            images = self.images.to(device, non_blocking=True).float().div_(255)
+            images: Any = self.images.to(device, non_blocking=True).float().div_(255)
             if self.jitter:
                 images = colours.jitter(images, torch.Generator().manual_seed(self.seed))
             if memory_format is not None:
@@ -126,7 +126,7 @@ def objects(sample: Sample, *, masks: bool) -> dict[str, Tensor]:
     and objects of which nothing is are left out."""
     if masks and sample.polygons is not None:
         drawn = rasterize(sample.polygons, sample.height, sample.width)
-        seen = drawn.reshape(len(drawn), -1).any(1)
+        seen = np.asarray(drawn.reshape(len(drawn), -1).any(1))
         drawn, sample = drawn[seen], sample.keep(seen)
         return {**_plain(sample, _around(drawn)), "masks": torch.from_numpy(drawn)}
     return _plain(sample, sample.boxes)
