@@ -1,1 +1,4 @@
-"""What trains, measures and runs vision models, as a program that knows no Django (`python -m automl.vision`)."""
+"""The torch program: data, models, training, metrics, prediction. Knows no database, queue or settings; never Django.
+
+Importing this package (and `automl.vision.spec`) imports no torch, so that forms and docs can read the tables.
+"""

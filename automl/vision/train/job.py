@@ -1,0 +1,91 @@
+"""What a run is asked to do, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
+
+InvalidLines = Literal["error", "drop"]
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One training. Paths are of this machine; `settings` are hyperparameters under any of their names."""
+
+    task: str
+    training_data: Path
+    output: Path
+    validation_data: Path | None = None
+    data_root: Path | None = None
+    model_name: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    target_column: str = "label"
+    invalid_lines: InvalidLines = "error"
+    split: Literal["stratified", "content"] = "stratified"
+    cache: Path | None = None
+    device: str = "auto"
+    resume: bool = False
+    weights: Path | None = None
+    allow_download: bool = False
+
+
+@dataclass
+class TrainResult:
+    """What `train --json` prints, and run.json holds beside the history. `warnings` are about data and results, `notes`
+    about how the machine was used."""
+
+    task: str
+    model_name: str
+    primary_metric: str
+    value: float | None
+    metrics: dict[str, Any]
+    epochs: int
+    best_epoch: int | None
+    seconds: float
+    images_per_second: float | None
+    start: str
+    warnings: list[str]
+    notes: list[str]
+    stages: list[dict[str, Any]]
+    output: str
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+class Builder(Protocol):
+    """Makes the network of a run; `automl.vision.models.build` is one."""
+
+    def __call__(
+        self,
+        name: str,
+        *,
+        task: str,
+        num_classes: int,
+        settings: Mapping[str, Any],
+        class_counts: list[int] | None = None,
+        box_sizes: Any = None,
+    ) -> VisionModel: ...
+
+
+# evaluate(task, predictions, targets, classes=…, settings=…) -> metrics by name
+Evaluator = Callable[..., Mapping[str, Any]]
+
+
+def default_build() -> Builder:
+    """The networks of the product; imported when they are needed."""
+    from automl.vision.models import build
+
+    return build
+
+
+def default_evaluate() -> Evaluator:
+    """The metrics of the product."""
+    from automl.vision.metrics import evaluate
+
+    return evaluate
