@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,10 +71,9 @@ def tiles(width: int, height: int, grid: Grid) -> list[Tile]:
 
 def _spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
     side = length / (count - (count - 1) * overlap)
-    starts = [round(i * side * (1 - overlap)) for i in range(count)]
-    return [(start, min(max(round(start + side), start + 1), length)) for start in starts[:-1]] + [
-        (min(starts[-1], length - 1), length)
-    ]
+    starts = [i * side * (1 - overlap) for i in range(count)]
+    edges = [(min(math.floor(start), length - 1), min(math.ceil(start + side), length)) for start in starts]
+    return [*edges[:-1], (edges[-1][0], length)]
 
 
 def objects_in(tile: Tile, boxes: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
