@@ -41,9 +41,24 @@ class AssignmentAdmin(ReadMostlyAdmin):
     ]
 
 
+@admin.register(models.Draft)
+class DraftAdmin(ReadMostlyAdmin):
+    list_display = ["assignment", "is_open", "revision", "updated_at"]
+    list_filter = ["is_open"]
+    list_select_related = ["assignment__entry__item", "assignment__entry__project", "assignment__labeler"]
+    search_fields = ["assignment__labeler__email", "assignment__entry__item__path"]
+
+
+@admin.register(models.Operation)
+class OperationAdmin(ReadMostlyAdmin):
+    list_display = ["operation_id", "assignment", "revision", "applied_at"]
+    list_select_related = ["assignment__entry__item", "assignment__entry__project", "assignment__labeler"]
+    search_fields = ["assignment__labeler__email", "assignment__entry__item__path"]
+
+
 @admin.register(models.Response)
 class ResponseAdmin(ReadMostlyAdmin):
-    list_display = ["id", "entry", "author", "kind", "outcome", "round", "active_seconds", "submitted_at"]
+    list_display = ["id", "entry", "author", "kind", "outcome", "round", "active_seconds", "actions", "submitted_at"]
     list_filter = ["kind", "outcome"]
     list_select_related = ["entry__item", "entry__project", "author"]
     search_fields = ["author__email", "entry__item__path"]

@@ -166,7 +166,7 @@ def with_page(tasks: QuerySet[Task]) -> QuerySet[Task]:
     return tasks.select_related("project").prefetch_related(
         Prefetch(
             "assignments",
-            Assignment.objects.select_related("entry__item")
+            Assignment.objects.select_related("entry__item", "draft")
             .order_by("position", "id")
             .prefetch_related(
                 Prefetch("responses", latest),

@@ -181,7 +181,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["labeling_site.core.json_body.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "labeling_site.core.api.problem_json",
-    "DEFAULT_THROTTLE_RATES": {"sign_in": "10/min", "upload": "6000/min", "export": "20/hour"},
+    "DEFAULT_THROTTLE_RATES": {"upload": "6000/min"},
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

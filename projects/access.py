@@ -40,7 +40,7 @@ class Capability(TextChoices):
 
 
 C = Capability
-_READ = [C.READ_WORKSPACE, C.READ_PROJECTS]
+READING = [C.READ_WORKSPACE, C.READ_PROJECTS]
 _NOT_CONTRIBUTOR = {C.MANAGE_MEMBERS, C.MANAGE_WORKSPACE}
 
 # parity.md A.5.3; where the prose and the action list differ, the action list wins (decisions.md). An explicit N and a
@@ -52,17 +52,17 @@ BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
         "Everything but managing people and the workspace itself.",
         [capability for capability in Capability if capability not in _NOT_CONTRIBUTOR],
     ),
-    "labeler": ("Labeler", "Labels, and sees nothing else.", [*_READ, C.LABEL]),
+    "labeler": ("Labeler", "Labels, and sees nothing else.", [*READING, C.LABEL]),
     "team_lead": (
         "Labeling team lead",
         "Labels, follows progress and rejects labels.",
-        [*_READ, C.READ_SUMMARY, C.READ_LABELS, C.LABEL, C.REJECT],
+        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.LABEL, C.REJECT],
     ),
     "vendor_admin": (
         "Vendor account admin",
         "Runs a vendor's team: labels, reviews, exports.",
         [
-            *_READ,
+            *READING,
             C.READ_SUMMARY,
             C.READ_LABELS,
             C.LABEL,
@@ -76,12 +76,12 @@ BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
     "customer_qa": (
         "Customer QA",
         "Reviews and exports; changes no label.",
-        [*_READ, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.APPROVE, C.EXPORT, C.READ_RUNS, C.PREVIEW_DATASETS],
+        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.APPROVE, C.EXPORT, C.READ_RUNS, C.PREVIEW_DATASETS],
     ),
     "vendor_qa": (
         "Vendor QA",
         "Reviews, corrects and exports.",
-        [*_READ, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.UPDATE_LABELS, C.APPROVE, C.EXPORT, C.READ_RUNS],
+        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.UPDATE_LABELS, C.APPROVE, C.EXPORT, C.READ_RUNS],
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
+from annotations.models import Annotation, Assignment, Draft, QueueEntry, Response, Review, Task
 from projects.models import Item
 from projects.pages.media import item_image_url
 
@@ -42,7 +42,15 @@ def _assignment(row: Assignment, labeler_id: int) -> dict[str, Any]:
         "item": item_json(entry.item),
         "rejection": {"comment": rejected[0].comment, "at": rejected[0].created_at} if rejected else None,
         "response": response_json(responses[0]) if responses else None,
+        "draft": draft_json(getattr(row, "draft", None)),
     }
+
+
+def draft_json(draft: Draft | None) -> dict[str, Any] | None:
+    """What was done and not submitted: `annotations` is null where everything is submitted."""
+    if draft is None:
+        return None
+    return {"revision": draft.revision, "annotations": draft.annotations if draft.is_open else None}
 
 
 def item_json(item: Item) -> dict[str, Any]:
@@ -70,6 +78,7 @@ def response_json(response: Response) -> dict[str, Any]:
         "skip_reason": response.skip_reason,
         "submitted_at": response.submitted_at,
         "active_seconds": response.active_seconds,
+        "actions": response.actions,
         "annotations": [annotation_json(one) for one in response.annotations.all()],
     }
 

@@ -42,6 +42,7 @@ def label(request: HttpRequest, project: Project) -> HttpResponse:
             # Where one goes back to: people who may see no dashboard have their list.
             "dashboard": reverse("project", args=[project.pk]) if frame["may_summary"] else reverse("projects"),
             "home": reverse("projects"),
+            "me": reverse("api-me"),
         },
         "classes": [
             {

@@ -30,7 +30,7 @@ from annotations.formats import (
 from annotations.formats import Task as FormatTask
 from annotations.geometry import Box, Geometry, Polygon
 from annotations.models import Annotation, QueueEntry, Review, Transfer
-from labeling_site.core import errors, events, jobs
+from labeling_site.core import errors, events, jobs, throttle
 from labeling_site.core.jobs import Claim
 from labeling_site.core.models import Job
 from labeling_site.core.parsing import moment
@@ -40,6 +40,7 @@ from projects.models import LabelClass, Project, User
 
 CHUNK = 500
 LINK_SECONDS = 3600
+EXPORTS_PER_HOUR = 20  # of one person
 SALT = "annotations.export"
 REPORT_ENDING = ".report.jsonl"
 # Frames of one file are images of their own; the step keeps their numbers apart from those of other files.
@@ -86,13 +87,23 @@ class Wanted:
 
 
 def start_export(*, actor: User, project: Project, format: str, options: Mapping[str, Any]) -> Transfer:
-    """Queues an export of the labeled items; allowed while the project is paused."""
+    """Queues an export of the labeled items; allowed while the project is paused.
+
+    Raises TooMany beyond EXPORTS_PER_HOUR exports of one person within an hour.
+    """
     access.require(actor, Capability.EXPORT, project.workspace_id)
     if format not in Transfer.Format.values:
         raise errors.Invalid(
             _("There is no export format %s.") % format, way_out=_("Use coco, csv or jsonl."), fields={"format": ["?"]}
         )
     wanted = Wanted.from_json(options)
+    throttle.count(
+        f"export|{actor.pk}",
+        limit=EXPORTS_PER_HOUR,
+        seconds=3600,
+        detail=_("You have started %d exports within an hour.") % EXPORTS_PER_HOUR,
+        way_out=_("Use one of them, or try again later."),
+    )
     with transaction.atomic():
         job = jobs.enqueue(
             kind="annotations.export",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from django.core.cache import cache
 from django.utils.translation import gettext as _
 
-from labeling_site.core import errors
+from labeling_site.core import throttle
 
 WINDOW_SECONDS = 60
 TRIES_PER_ADDRESS_AND_EMAIL = 10
@@ -22,14 +19,10 @@ def count_sign_in(address: str, email: str) -> None:
 
 
 def _count(subject: str, limit: int) -> None:
-    key = "sign-in:" + hashlib.sha256(subject.encode()).hexdigest()
-    cache.add(key, 0, WINDOW_SECONDS)
-    try:
-        tries = cache.incr(key)
-    except ValueError:  # the window ended between the two calls
-        cache.set(key, 1, WINDOW_SECONDS)
-        tries = 1
-    if tries > limit:
-        raise errors.TooMany(
-            _("Too many attempts to sign in."), way_out=_("Wait a minute and try again."), retry_after=WINDOW_SECONDS
-        )
+    throttle.count(
+        f"sign-in|{subject}",
+        limit=limit,
+        seconds=WINDOW_SECONDS,
+        detail=_("Too many attempts to sign in."),
+        way_out=_("Wait a minute and try again."),
+    )

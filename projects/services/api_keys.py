@@ -31,7 +31,7 @@ def create_api_key(
     capabilities: Iterable[str],
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key and its secret, which nobody can read again later.
+    """A key and its secret, which nobody can read again later. Every key may see its workspace and the projects there.
 
     Raises Forbidden for a capability that the actor lacks: a key never does what its person may not.
     """
@@ -51,6 +51,7 @@ def create_api_key(
         sentence = _("The key would have expired already.")
         raise errors.Invalid(sentence, way_out=_("Choose a later time."), fields={"expires_at": [sentence]})
     name = clean_name(name, limit=80, slash=True)
+    wanted |= set(access.READING)
     with transaction.atomic():
         for capability in sorted(wanted):
             access.require(actor, Capability(capability), workspace)

@@ -16,11 +16,16 @@ const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,/i;
 const PICTURE_SIDE = 1200;
 const SIZES = ["P", "H3", "H2"]; // smaller to bigger
 
+const TAG = /<[a-z](?:"[^"]*"|'[^']*'|[^'">])*>/gi;
+const INLINE_CODE = /[\s"'/](?:style|on[a-z]+)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)/gi;
+
+/** The markup less its styles and handlers: they mean nothing here, and the page's policy would refuse each aloud. */
+const withoutInline = (html) =>
+  html.replace(/<style[\s\S]*?<\/style\s*>/gi, "").replace(TAG, (tag) => tag.replace(INLINE_CODE, " "));
+
 /** A fragment of this document that holds `html` with allowed elements and attributes only. */
 export function cleaned(html) {
-  // Styles would be refused by the page's policy with a complaint each; they mean nothing here.
-  const plain = html.replace(/\sstyle=("[^"]*"|'[^']*')/gi, "");
-  const parsed = new DOMParser().parseFromString(plain, "text/html");
+  const parsed = new DOMParser().parseFromString(withoutInline(html), "text/html");
   const fragment = document.createDocumentFragment();
   copyChildren(parsed.body, fragment);
   return fragment;

@@ -148,6 +148,7 @@ expect(
     get=Rule(),
     post=Rule(C.LABEL, ok=201, body=form(page_size=1)),
 )
+expect("api-project-task-heartbeat", post=Rule(C.LABEL, body=lambda world: {"tasks": [world.task.pk]}))
 expect("api-project-entry-list", get=Rule(C.READ_LABELS))
 expect(
     "api-project-entry-review",
@@ -160,6 +161,7 @@ expect("api-assignment-release", {"pk": "assignment"}, post=Rule(C.WRITE_PROJECT
 for _action in ("heartbeat", "release"):
     expect(f"api-task-{_action}", {"pk": "task"}, post=Rule(seen_by=LABELER))
 expect("api-task-detail", {"pk": "task"}, get=Rule(seen_by=LABELER))
+expect("api-task-operations", {"pk": "task"}, post=Rule(seen_by=LABELER, body=lambda world: world.operations))
 expect("api-task-submit", {"pk": "task"}, post=Rule(seen_by=LABELER, body=lambda world: world.answers))
 expect("api-entry-detail", {"pk": "entry"}, get=Rule(C.READ_LABELS))
 expect(

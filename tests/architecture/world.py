@@ -133,6 +133,12 @@ def _projects(world: World, alice: User) -> None:
         "operation_id": str(uuid.uuid4()),
         "answers": [{"assignment": world.assignment.pk, "annotations": [{"label_class": world.label_class.pk}]}],
     }
+    pk = str(uuid.uuid4())
+    change = {"id": pk, "after": {"id": pk, "label_class": world.label_class.pk}, "at": 0}
+    world.operations = {
+        "client": str(uuid.uuid4()),
+        "operations": [{"id": str(uuid.uuid4()), "assignment": world.assignment.pk, "changes": [change]}],
+    }
 
 
 def _strangers(world: World, alice: User) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import Person
-from tests.support.running import Site
+from tests.support.running import Site, be_ready_to_intercept
 
 pytestmark = [pytest.mark.browser]
 
@@ -58,6 +58,7 @@ def projects(live_site: Site) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def bobs(live_site: Site, projects: dict[str, int], browser: Any) -> Iterator[Person]:
     person = Person(browser, live_site.url, "Bob")
+    be_ready_to_intercept(person.context)
     person.sign_in()
     yield person
     person.context.close()
@@ -178,7 +179,7 @@ def test_l_locks_all_but_the_newest_box(desk: Any) -> None:
     at.submit()
 
 
-def test_esc_cancels_what_is_being_drawn_and_a_slip_of_the_hand_draws_nothing(desk: Any) -> None:
+def test_esc_cancels_what_is_being_drawn_and_one_click_alone_is_no_box(desk: Any) -> None:
     at = desk("drawing")
     at.press("1", "r")
     at.move((50, 50))
@@ -189,7 +190,8 @@ def test_esc_cancels_what_is_being_drawn_and_a_slip_of_the_hand_draws_nothing(de
     at.page.mouse.up()
     assert at.regions() == [] and not at.is_enabled("submit")
     at.click((80, 80))
-    assert at.regions() == [], "a click is no box"
+    assert at.regions() == [] and not at.is_enabled("submit"), "the first of two clicks"
+    at.press("Escape")
     at.drag((350, 250), (500, 400))
     assert at.regions() == ["50 × 50 at 350, 250"], "a box ends where the image ends"
     at.press("Escape")
@@ -212,8 +214,8 @@ def test_regions_are_deleted_by_their_buttons_and_all_at_once_after_a_question(d
     at.page.wait_for_selector(".object-place", state="detached")
     at.page.click("#tool-undo")
     assert len(at.regions()) == 2
-    # The × beside the selected region lies at its upper right corner.
-    at.press("x")
+    # The × beside the selected region lies at its upper right corner, while nothing can be drawn there.
+    at.press("m", "x")
     x, y = (
         at.to_screen((280, 100))
         if at.page.locator(".object-pick >> nth=1").get_attribute("aria-pressed") == "true"
@@ -230,13 +232,8 @@ def test_n_says_deliberately_that_there_is_nothing(bob: Person, desk: Any) -> No
     at.press("Enter")
     assert at.hint() == "Draw something first, or say that there are no objects."
     at.next_after(lambda: at.press("n"))
-    assert bob.sent[-1]["answers"][0] | {"assignment": 0, "active_seconds": 0} == {  # type: ignore[attr-defined]
-        "assignment": 0,
-        "outcome": "labeled",
-        "skip_reason": "",
-        "annotations": [],
-        "active_seconds": 0,
-    }
+    sent = bob.sent[-1]["answers"][0]  # type: ignore[attr-defined]
+    assert (sent["outcome"], sent["skip_reason"], sent["annotations"]) == ("labeled", "", [])
     assert at.item["id"] != before
 
 
@@ -296,7 +293,6 @@ def test_p_closes_by_enter_by_a_double_click_and_by_the_first_point(bob: Person,
         at.click(point)
     at.page.mouse.dblclick(*at.to_screen((350, 140)))
     assert at.regions()[1] == "100 × 100 at 250, 40"
-    at.page.wait_for_timeout(450)
     # The first point.
     for point in [(250.0, 200.0), (350.0, 200.0), (350.0, 280.0), (250.0, 200.0)]:
         at.click(point)
@@ -502,48 +498,12 @@ def test_the_end_of_the_queue_leads_home(bob: Person, desk: Any) -> None:
 # --- When things go wrong --------------------------------------------------------------------------------------------
 
 
-def test_without_a_network_the_work_stays_and_is_sent_once_when_it_is_back(bob: Person, desk: Any) -> None:
-    at = desk("going wrong")
-    page = at.page
-    at.press("1", "r")
-    at.drag((50, 50), (150, 130))
-    assert at.regions() == ["100 × 80 at 50, 50"]
-    page.route("**/submit/", lambda route: route.abort())
-    with page.expect_event("requestfailed"):
-        at.press("Enter")
-    page.wait_for_selector("#notice:not([hidden])")
-    assert "The site cannot be reached" in page.inner_text("#notice-text")
-    assert at.regions() == ["100 × 80 at 50, 50"]
-    page.unroute("**/submit/")
-    # The next try gets through to the site, but its answer is lost on the way back.
-    answered: list[int] = []
-
-    def lose(route: Any) -> None:
-        answered.append(route.fetch().status)
-        route.abort()
-
-    page.route("**/submit/", lose)
-    page.click("#notice-actions button")
-    page.wait_for_function("() => document.querySelector('#submit').getAttribute('aria-busy') === 'false'")
-    page.wait_for_selector("#notice:not([hidden])")
-    assert answered == [200]
-    page.unroute("**/submit/")
-    at.next_after(lambda: page.click("#notice-actions button"))
-    ids = [one["operation_id"] for one in bob.sent]  # type: ignore[attr-defined]
-    assert len(ids) == 3 and len(set(ids)) == 1, "three tries of one operation"
-    mine = bob.get(f"projects/{at.project}/tasks/")["results"]
-    done = [one for one in mine if one["state"] == "submitted"]
-    assert len(done) == 1
-    assert len(done[0]["assignments"][0]["response"]["annotations"]) == 1
-    bob.forgive("ERR_FAILED")
-
-
 def test_a_reload_brings_back_what_was_not_sent(desk: Any) -> None:
     at = desk("going wrong")
     name = at.item["name"]
     at.press("2", "r")
     at.drag((40, 40), (90, 90))
-    at.page.wait_for_timeout(300)
+    at.wait_saved()
     at.open()
     assert at.item["name"] == name
     assert at.regions() == ["50 × 50 at 40, 40"]
@@ -561,14 +521,13 @@ def test_a_lost_lease_is_said_and_the_work_can_still_be_sent(live_site: Site, bo
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("#notice:not([hidden])")
     said = page.inner_text("#notice-text")
-    assert "given back" in said and "kept in this browser" in said
+    assert "given back" in said and "kept on this device" in said
     assert at.regions() == ["100 × 100 at 60, 60"]
     at.submit()
     [drawn] = last_sent(bob)
     assert near(box(drawn), [60, 60, 100, 100])
     done = [one for one in bob.get(f"projects/{at.project}/tasks/")["results"] if one["state"] == "submitted"]
     assert done[0]["assignments"][0]["response"]["outcome"] == "labeled"
-    bob.forgive("409")
 
 
 def test_an_image_that_does_not_load_is_said_and_can_be_skipped(

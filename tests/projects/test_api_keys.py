@@ -48,12 +48,12 @@ def test_the_hash_of_a_key_is_no_key():
 def test_a_key_does_what_both_it_and_its_person_may():
     people = make_people()
     program = with_api_key(people.alice, people.workspace, [Capability.LABEL, Capability.EXPORT])
-    assert access.capabilities(program, people.workspace) == {Capability.LABEL, Capability.EXPORT}
+    assert access.capabilities(program, people.workspace) == {*access.READING, Capability.LABEL, Capability.EXPORT}
     add_member(people.workspace, "owner", name="Dora")
     workspaces.change_role(
         actor=people.alice, membership=membership(people.workspace, people.alice), role=role("labeler")
     )
-    assert access.capabilities(program, people.workspace) == {Capability.LABEL}
+    assert access.capabilities(program, people.workspace) == {*access.READING, Capability.LABEL}
 
 
 def test_a_key_sees_and_touches_only_its_own_workspace():

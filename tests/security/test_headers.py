@@ -184,11 +184,11 @@ def test_guessing_passwords_is_slowed_down(people: factories.People) -> None:
 
 
 def test_uploads_and_exports_have_a_limit(people: factories.People, monkeypatch: pytest.MonkeyPatch) -> None:
-    from annotations.api.exports import ExportThrottle
+    from annotations.services import exporting
     from projects.api.datasets import UploadThrottle
     from tests.support.api import as_person, refused
 
-    monkeypatch.setattr(ExportThrottle, "THROTTLE_RATES", {"export": "2/hour"})
+    monkeypatch.setattr(exporting, "EXPORTS_PER_HOUR", 2)
     monkeypatch.setattr(UploadThrottle, "THROTTLE_RATES", {"upload": "2/min"})
     project = factories.make_project(people.workspace)
     alice: APIClient = as_person(people.alice)
@@ -199,10 +199,16 @@ def test_uploads_and_exports_have_a_limit(people: factories.People, monkeypatch:
     assert reply["Retry-After"]
     assert project.transfers.count() == 2
     assert alice.get(address).status_code == 200, "looking is not counted"
+    browser = Client()
+    browser.force_login(people.alice)
+    assert browser.post(f"/projects/{project.pk}/exports/", {"format": "csv"}).status_code == 429, "every door counts"
+    assert project.transfers.count() == 2
     statuses = [alice.patch("/api/v1/uploads/1/", b"", content_type="application/octet-stream") for _number in range(3)]
     assert [one.status_code for one in statuses] == [400, 400, 429]
 
 
 def test_the_rates_are_those_that_the_documentation_names(settings: LazySettings) -> None:
+    from annotations.services import exporting
+
     rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
-    assert (rates["upload"], rates["export"]) == ("6000/min", "20/hour")
+    assert (rates["upload"], exporting.EXPORTS_PER_HOUR) == ("6000/min", 20)

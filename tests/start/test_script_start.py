@@ -184,6 +184,7 @@ def test_a_machine_without_node_gets_one_for_the_set_up(checkout: Path, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert "bringing Node.js" in done.stdout
     assert (checkout / "static" / "vendor" / "flatbush.js").exists()
+    assert (checkout / "static" / "vendor" / "clipper2-ts" / "Engine.js").exists(), "a module of several files"
     assert os.access(checkout / ".venv" / "bin" / "npm", os.X_OK)
 
 

@@ -47,6 +47,15 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+def be_ready_to_intercept(context: Any) -> None:
+    """To be called before a page of this browser context loads whose requests a test will hold back later.
+
+    Chromium begins to intercept from the next page on for certain; on a page that is open already, a request sent right
+    after `route()` may still slip past on a busy machine. A route that matches nothing begins it early.
+    """
+    context.route("**/nothing-is-here", lambda route: route.continue_())
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a person's shell: nothing of this test run's own settings is left in it."""
     ours = re.compile(r"^(TESSERA_.*|DJANGO_.*|DATABASE_URL|REDIS_URL|PUBLIC_URL|STORAGE_URL|PORT|HOST|PYTEST_.*)$")
@@ -118,7 +127,7 @@ class Site:
             env=self.env or clean_environment(TESSERA_HOME=str(self.home), PORT=self.url.rpartition(":")[2]),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
         return done.stdout

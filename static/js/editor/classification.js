@@ -3,6 +3,7 @@
 // for an image that is skipped.
 
 import { byId, element, icon, newId, say } from "./dom.js";
+import { pictureFor } from "./pictures.js";
 import { renditionUrl, stepFor } from "./renditions.js";
 import { Store } from "./store.js";
 
@@ -34,9 +35,9 @@ export class ClassificationView extends EventTarget {
     this.selected = new Set(assignments.length === 1 ? [assignments[0].id] : []);
     const annotations = assignments.flatMap((one) => answers.get(one.id).map((entry) => ({ ...entry, assignment: one.id })));
     this.store = new Store({ annotations });
-    this.store.addEventListener("change", () => {
+    this.store.addEventListener("change", ({ detail }) => {
       this.refresh();
-      this.dispatchEvent(new Event("change"));
+      this.dispatchEvent(new CustomEvent("change", { detail })); // each annotation says which assignment is its own
     });
     this.stage.root.hidden = this.isGrid;
     this.chips.hidden = this.isGrid;
@@ -51,6 +52,16 @@ export class ClassificationView extends EventTarget {
     }
     this.stage.setPanning(true);
     return this.stage.open(assignments[0].item);
+  }
+
+  #tileUrl(item, count) {
+    return renditionUrl(item, { side: stepFor((this.grid.parentElement.clientWidth / (count <= 4 ? 2 : 3)) * this.stage.ratio) });
+  }
+
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
+    return assignments.map((one) => this.#tileUrl(one.item, assignments.length));
   }
 
   close() {
@@ -83,9 +94,8 @@ export class ClassificationView extends EventTarget {
 
   #tile(assignment, index) {
     const { item } = assignment;
-    const image = element("img", { alt: "", draggable: false, decoding: "async", attrs: { width: item.width, height: item.height } });
-    const side = stepFor((this.grid.clientWidth / (this.assignments.length <= 4 ? 2 : 3)) * this.stage.ratio);
-    image.src = renditionUrl(item, { side });
+    const image = pictureFor(this.#tileUrl(item, this.assignments.length));
+    Object.assign(image, { alt: "", draggable: false, width: item.width, height: item.height });
     const select = element(
       "button",
       { type: "button", className: "tile-select", data: { enterSubmits: "" }, attrs: { "aria-pressed": "false", "aria-label": say("image_n", { n: index + 1, name: item.name }) } },

@@ -7,11 +7,15 @@ import { byId, say } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { DrawingView } from "./drawing.js";
 import { fillShortcuts, Instructions } from "./help.js";
+import { openJournal } from "./journal.js";
+import { openLocks } from "./locks.js";
 import { Page } from "./page.js";
 import { Queue } from "./queue.js";
+import { keepSafe } from "./safety.js";
 import { Session } from "./session.js";
 import { Shortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
+import { Sync } from "./sync.js";
 import { Tags } from "./tags.js";
 import { ViewTools } from "./view_tools.js";
 
@@ -33,11 +37,23 @@ const tags = new Tags(context.classes, {
 });
 const view = isClassification
   ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page })
-  : new DrawingView({ kind: scope, stage, tags, page });
+  : new DrawingView({ kind: scope, stage, tags, page, projectId: project.id });
 const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
+const queue = new Queue(context.urls);
+const user = context.user?.id ?? 0;
+const [journal, locks] = await Promise.all([openJournal(user), openLocks()]);
+const sync = new Sync({
+  journal,
+  locks,
+  send: (step, body) => queue.send(step, body),
+  renewToken: () => queue.refreshToken(),
+  channel: globalThis.BroadcastChannel ? new BroadcastChannel(`tessera.journal.${user}`) : null,
+});
 const session = new Session({
-  queue: new Queue(context.urls),
-  drafts: new Drafts(project.id, context.user?.id ?? 0),
+  queue,
+  sync,
+  locks,
+  drafts: new Drafts({ journal, project: project.id, user, skips: isClassification }),
   page,
   view,
   viewTools,
@@ -46,6 +62,7 @@ const session = new Session({
   isClassification,
 });
 page.refresh = () => session.refresh();
+keepSafe({ sync, session, queue, context });
 view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
@@ -99,11 +116,11 @@ const actions = {
     ? { select_all: () => view.selectAll() }
     : {
         no_objects: () => void session.noObjects(),
-        move: () => setTool("move"),
-        box: () => setTool("box"),
-        template: () => setTool("template"),
-        polygon: () => setTool("polygon"),
-        points: () => setTool("points"),
+        ...Object.fromEntries([...view.tools.keys()].map((name) => [name, () => setTool(name)])),
+        ...Object.fromEntries(view.commands.names.map((name) => [name, () => view.commands.run(name)])),
+        click: (event) => view.commands.hand.click(event),
+        next_grip: () => view.commands.hand.step(1),
+        previous_grip: () => view.commands.hand.step(-1),
         lock: () => view.setLocked(!view.store.locked),
         delete: () => view.delete(),
         next_object: () => view.step(1),
@@ -147,9 +164,7 @@ for (const button of document.querySelectorAll("[data-page-size]")) {
   button.addEventListener("click", () => session.setPageSize(Number(button.dataset.pageSize)));
 }
 for (const button of document.querySelectorAll("[data-get-next]")) button.addEventListener("click", () => session.next());
-click("failed-again", async () => {
-  if (!byId("failed-sign-in").hidden) await session.queue.refreshToken();
-  await session.next();
-});
+click("failed-again", () => session.next());
+click("take-over", () => session.takeOver());
 
 instructions.begin();

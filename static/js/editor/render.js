@@ -1,7 +1,7 @@
 // Draws onto canvases. Everything takes what it needs as arguments; widths and text sizes are screen pixels.
 
 import { inkOn } from "../colours.js";
-import { boundsOf, handlesOf, ringsOf } from "./geometry.js";
+import { boundsOf, ringsOf } from "./geometry.js";
 
 const HALO_UP_TO = 800;
 const NAMES_UP_TO = 300;
@@ -67,12 +67,15 @@ function isInView([left, top, right, bottom], viewport) {
   return right >= x0 && left <= x1 && bottom >= y0 && top <= y1;
 }
 
-/** All annotations but the one with id `except`. `colourOf` and `nameOf` take a class id. */
-export function drawAnnotations(context, annotations, viewport, { colourOf, nameOf, names, fill, except, locked }) {
-  const shown = annotations.filter((one) => one.id !== except && isInView(boundsOf(one), viewport));
-  context.setLineDash(locked ? [7, 4] : []);
+/**
+ * All annotations but those with ids in `except`. `colourOf` and `nameOf` take a class id; `dashOf` gives the line
+ * pattern of an annotation, [] for none.
+ */
+export function drawAnnotations(context, annotations, viewport, { colourOf, nameOf, dashOf, names, fill, except }) {
+  const shown = annotations.filter((one) => !except.has(one.id) && isInView(boundsOf(one), viewport));
   for (const one of shown) {
     const colour = colourOf(one.label_class);
+    context.setLineDash(dashOf(one));
     trace(context, one, viewport);
     if (fill) fillSoft(context, colour, 0.14);
     if (shown.length <= HALO_UP_TO) strokeSeen(context, colour);
@@ -120,18 +123,18 @@ function fitted(context, text, width) {
   return `${cut}…`;
 }
 
-/** The selected annotation: stronger, with its handles or points. */
-export function drawSelected(context, annotation, viewport, { colour, name, names, handles }) {
+/** A selected annotation: stronger. Its handles and points are drawn by tools/grips.js. */
+export function drawSelected(context, annotation, viewport, { colour, name, names, dash = [] }) {
   trace(context, annotation, viewport);
   fillSoft(context, colour, 0.24);
+  context.setLineDash(dash);
   strokeSeen(context, colour, 2.5);
+  context.setLineDash([]);
   if (names) drawName(context, annotation, viewport, colour, name);
-  if (!handles) return;
-  if (annotation.box) for (const point of Object.values(handlesOf(annotation.box))) drawHandle(context, viewport.toScreen(point), colour);
-  else for (const [ring] of ringsOf(annotation.polygon)) for (const point of ring) drawPoint(context, viewport.toScreen(point), colour);
 }
 
-function drawHandle(context, [x, y], colour) {
+/** A square handle of a box. */
+export function drawHandle(context, [x, y], colour) {
   context.fillStyle = "#ffffff";
   context.strokeStyle = inkOn(colour) === "#000000" ? "#222222" : colour;
   context.lineWidth = 1.5;

@@ -3,6 +3,7 @@
 
 import { debounce, say } from "./dom.js";
 import { drawImage } from "./render.js";
+import { pictureFor } from "./pictures.js";
 import { FINEST, renditionUrl, stepFor } from "./renditions.js";
 import { Viewport } from "./viewport.js";
 
@@ -73,11 +74,19 @@ export class Stage extends EventTarget {
     return stepFor(Math.max(size.width, size.height) * scale * this.ratio, upTo);
   }
 
+  /** The address of the picture that an item shows first, to be loaded ahead. */
+  firstUrl(item) {
+    const { width, height } = this.root.getBoundingClientRect();
+    const viewport = new Viewport();
+    viewport.resize({ width, height });
+    viewport.setImage({ width: item.width, height: item.height });
+    const side = stepFor(Math.max(item.width, item.height) * viewport.fitScale * this.ratio);
+    return renditionUrl(item, { side });
+  }
+
   async #load(side) {
     const number = (this.loadNumber += 1);
-    const image = new Image();
-    image.decoding = "async";
-    image.src = renditionUrl(this.item, { side, frame: this.frame, window: this.window });
+    const image = pictureFor(renditionUrl(this.item, { side, frame: this.frame, window: this.window }));
     this.root.classList.add("is-loading");
     try {
       await image.decode();
@@ -206,7 +215,7 @@ export class Stage extends EventTarget {
     const at = this.#position(event);
     this.pointers.set(event.pointerId, at);
     if (this.pointers.size === 2) {
-      this.tool?.cancel?.();
+      this.#interrupt();
       this.gesture = { kind: "pinch", ...this.#pinch() };
     } else if (event.button === 1 || (event.button === 0 && (this.panning || this.spaceHeld))) {
       event.preventDefault();
@@ -216,6 +225,12 @@ export class Stage extends EventTarget {
       this.tool?.down?.(this.viewport.toImage(at), event);
     }
     this.updateCursor();
+  }
+
+  /** The press that the tool heard of was not meant for it; what was drawn before stays. */
+  #interrupt() {
+    if (this.tool?.interrupt) this.tool.interrupt();
+    else this.tool?.cancel?.();
   }
 
   #pinch() {
@@ -251,7 +266,7 @@ export class Stage extends EventTarget {
     const kind = this.gesture?.kind;
     if (this.pointers.size === 0 || kind !== "pinch") this.gesture = null;
     if (kind === "tool") {
-      if (cancelled) this.tool?.cancel?.();
+      if (cancelled) this.#interrupt();
       else this.tool?.up?.(this.viewport.toImage(at), event);
       this.paint("overlay");
     }

@@ -1,0 +1,36 @@
+// Pictures by address, fetched and decoded before anybody asks for them. Whoever opens one takes it from here.
+
+const ahead = new Map();
+
+function fetched(url) {
+  const image = new Image();
+  image.decoding = "async";
+  image.src = url;
+  return image;
+}
+
+/** Starts to load and decode; resolves to the bytes that the decoded picture takes, 0 where it cannot be loaded. */
+export async function loadAhead(url) {
+  if (!ahead.has(url)) ahead.set(url, fetched(url));
+  const image = ahead.get(url);
+  try {
+    await image.decode();
+  } catch (error) {
+    console.info("Not loaded ahead:", url, error.name);
+    ahead.delete(url); // whoever opens it tries again, and says what is wrong
+    return 0;
+  }
+  return 4 * image.naturalWidth * image.naturalHeight;
+}
+
+/** The picture at this address: the one loaded ahead, which is then forgotten here, or a new one on its way. */
+export function pictureFor(url) {
+  const image = ahead.get(url) ?? fetched(url);
+  ahead.delete(url);
+  return image;
+}
+
+/** Lets go of pictures that nobody will open. */
+export function forgetAhead(urls) {
+  for (const url of urls) ahead.delete(url);
+}
