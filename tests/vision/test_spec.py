@@ -82,9 +82,11 @@ def test_every_spelling_is_read_as_the_v2_name(given: dict[str, Any], name: str,
     assert spec.resolve(DETECTION, "yolov5", given).effective[name] == value
 
 
-@pytest.mark.parametrize("name", ["valid_resize_size", "valid_crop_size", "train_crop_size"])
-def test_old_names_of_sizes(name: str) -> None:
-    row = spec.row_named(name)
+def test_old_names_of_sizes() -> None:
+    given = {"valid_resize_size": 300, "valid_crop_size": 160, "train_crop_size": 128}
+    effective = spec.resolve(CLASSIFICATION, "resnet18", given).effective
+    names = ("validation_resize_size", "validation_crop_size", "training_crop_size")
+    assert [effective[name] for name in names] == [300, 160, 128]
     assert spec.resolve(CLASSIFICATION, "resnet18", {name: 160}).effective[row.name] == 160 or row.name.endswith(
         "resize_size"
     )
