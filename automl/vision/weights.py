@@ -171,7 +171,14 @@ def _listed(entry: Any, place: str) -> tuple[Weights, str]:
         layout=entry["layout"],
         sha256=digits,
     )
-    for name in ("mean", "std"):
-        if name in entry:
-            weights = replace(weights, **{name: tuple(float(value) for value in entry[name])})
+    if "mean" in entry:
+        weights = replace(weights, mean=_three(entry["mean"], place))
+    if "std" in entry:
+        weights = replace(weights, std=_three(entry["std"], place))
     return weights, file
+
+
+def _three(values: Any, place: str) -> tuple[float, float, float]:
+    if not isinstance(values, list) or len(values) != 3:
+        raise WeightsError(f"{place}: `mean` and `std` are lists of three numbers.")
+    return float(values[0]), float(values[1]), float(values[2])

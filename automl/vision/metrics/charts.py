@@ -93,15 +93,16 @@ def _points(**axes: NDArray[np.floating]) -> dict[str, list[float]]:
 
 def _report(truth: Ints, predicted: Ints, probabilities: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of precision, recall, f1, support, AUC and average precision: each class, then the three averages."""
-    arguments = {"zero_division": 0}
+    arguments: dict[str, Any] = {"zero_division": 0}
     parts = sk.precision_recall_fscore_support(truth, predicted, average=None, **arguments)
     rows: list[dict[str, Any]] = []
     for label, name in enumerate(classes):
         precision, recall, f1, support = (values[label] for values in parts)
         rows.append(_row(name, precision, recall, f1, int(support), truth[:, label], probabilities[:, label]))
-    pooled = sk.precision_recall_fscore_support(truth.ravel(), predicted.ravel(), average="binary", **arguments)
+    everything = (truth.ravel(), predicted.ravel())
+    precision, recall, f1, _support = sk.precision_recall_fscore_support(*everything, average="binary", **arguments)
     total = int(truth.sum())
-    rows.append(_row("micro average", *pooled[:3], total, truth.ravel(), probabilities.ravel()))
+    rows.append(_row("micro average", precision, recall, f1, total, truth.ravel(), probabilities.ravel()))
     for name in ("macro", "weighted"):
         weights = np.ones(len(classes)) if name == "macro" else parts[3].astype(np.float64)
         rows.append({"name": f"{name} average", **_average(rows[: len(classes)], weights), "support": total})

@@ -121,7 +121,7 @@ def _last_best(overlap: Floats, allowed: Flags) -> tuple[Ints, Flags]:
     """Index along the last axis of the largest allowed overlap, the last of equals, and whether there is one."""
     masked = np.where(allowed, overlap, -1.0)
     width = masked.shape[-1]
-    return width - 1 - masked[..., ::-1].argmax(axis=-1), allowed.any(axis=-1)
+    return width - 1 - masked[..., ::-1].argmax(axis=-1), np.asarray(allowed.any(axis=-1))
 
 
 def _accumulate(pairs: Pairs, kept: Ints, rank: Ints, gt_ignored: Flags, matched: Flags, ignored: Flags) -> CocoResult:

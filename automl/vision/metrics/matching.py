@@ -87,10 +87,10 @@ class PairCollector:
         self._gts += len(gt_label)
 
     def pairs(self) -> Pairs:
-        kinds = (np.float64, np.int64, np.int64, np.float64, np.int64, np.int64, np.float64, np.bool_)
-        kinds += (np.int64, np.int64, np.float64, np.float64)
-        columns = zip(*self._parts, strict=True) if self._parts else ([] for _ in kinds)
-        joined = [
+        kinds: list[Any] = [np.float64, np.int64, np.int64, np.float64, np.int64, np.int64, np.float64, np.bool_]
+        kinds += [np.int64, np.int64, np.float64, np.float64]
+        columns: list[Any] = list(zip(*self._parts, strict=True)) if self._parts else [() for _ in kinds]
+        joined: list[Any] = [
             np.concatenate(column).astype(kind) if column else np.zeros(0, kind)
             for column, kind in zip(columns, kinds, strict=True)
         ]

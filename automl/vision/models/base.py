@@ -132,12 +132,16 @@ class VisionModel(nn.Module):
     def param_groups(self) -> list[dict[str, Any]]:
         """Two groups for an optimizer, of the parameters that are trained: `decay`, and `no_decay` (biases, norms and
         tokens) with weight_decay 0."""
-        decay, no_decay = [], []
+        decay: list[Tensor] = []
+        no_decay: list[Tensor] = []
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
                 plain = parameter.ndim <= 1 or name.endswith((".bias", "cls_token", "pos_embed"))
                 (no_decay if plain else decay).append(parameter)
-        groups = [{"name": "decay", "params": decay}, {"name": "no_decay", "params": no_decay, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [
+            {"name": "decay", "params": decay},
+            {"name": "no_decay", "params": no_decay, "weight_decay": 0.0},
+        ]
         return [group for group in groups if group["params"]]
 
     @property

@@ -122,7 +122,7 @@ class Classifier(VisionModel):
 def _network(architecture: Architecture, num_classes: int, *, crop: int) -> Any:
     if architecture.family == "mobilenetv2":
         return mobilenet_v2(weights=None, num_classes=num_classes)
-    extra = {"img_size": crop} if architecture.family == "vit" else {}
+    extra: dict[str, Any] = {"img_size": crop} if architecture.family == "vit" else {}
     return timm.create_model(architecture.network, pretrained=False, num_classes=num_classes, **extra)
 
 

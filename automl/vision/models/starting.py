@@ -95,7 +95,7 @@ def _stays_fresh(model: VisionModel, found: Found) -> tuple[str, ...]:
 
 def _resized_positions(given: Tensor, own: Tensor) -> Tensor:
     """Position embeddings for another number of patches, interpolated (Dosovitskiy et al. 2021, section 3.2)."""
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]
 
     side = round((own.shape[1] - 1) ** 0.5)
     return resample_abs_pos_embed(given, new_size=[side, side], num_prefix_tokens=1)

@@ -6,7 +6,7 @@ from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +82,7 @@ class Yolov5(VisionModel):
     def _start_quiet(self) -> None:
         """A head that says "nothing here" at first (Lin et al. 2017, Focal Loss, section 4.1)."""
         for head in self.network.heads:
-            bias = head.bias.detach().reshape(-1, self.network.outputs)
+            bias = cast(Tensor, head.bias).detach().reshape(-1, self.network.outputs)
             bias[:, 4] = -math.log((1 - _PRIOR) / _PRIOR)
             bias[:, 5:] = -math.log(self.num_classes) if self.num_classes > 1 else 0.0
 
