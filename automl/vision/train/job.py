@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from automl.vision.errors import UsageError
 
 if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
@@ -77,9 +79,23 @@ class Builder(Protocol):
 Evaluator = Callable[..., Mapping[str, Any]]
 
 
-def default_build() -> Builder:
-    """The networks of the product; imported when they are needed."""
-    from automl.vision.models import build
+def default_build(job: TrainJob, *, has_checkpoint: bool) -> Builder:
+    """The networks of the product, started from the weights folder (fetched into it where that is allowed), or cold
+    where a checkpoint gives the weights. What does not fit is a UsageError."""
+    from automl.vision import models, weights
+
+    policy = weights.Policy.from_environment()
+    policy = replace(policy, folder=job.weights or policy.folder, download=job.allow_download or policy.download)
+
+    def build(name: str, *, task: str, settings: Mapping[str, Any], **facts: Any) -> VisionModel:
+        try:
+            listed = models.weights_name(models.architecture_of(name, task), settings)
+            if policy.download and not has_checkpoint:
+                weights.fetch(listed, policy)
+            used = weights.Policy() if has_checkpoint else policy
+            return models.build(name, task=task, settings=settings, weights=used, **facts)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     return build
 

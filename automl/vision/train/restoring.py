@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from automl.vision import models
 from automl.vision.errors import DataError
 from automl.vision.spec import resolve
 
 from . import checkpoints
-from .job import Builder, default_build
+from .job import Builder
 
 if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
@@ -44,19 +45,17 @@ def restore(
     described = _description(folder)
     own = {name: value for name, value in described["settings"].items() if value is not None}
     resolved = resolve(described["task"], described["model_name"], {**own, **(changes or {})})
-    # Weights of the run replace whatever these would start from.
-    settings = {**resolved.effective, "checkpoint_run_id": None, "checkpoint_dataset_id": None}
-    model = (build or default_build())(
-        described["model_name"],
-        task=described["task"],
-        num_classes=len(described["classes"]),
-        settings=settings,
-        class_counts=[1] * len(described["classes"]),
-    )
+    # Class weights are of the training data, and prediction has no use for them.
+    settings = {**resolved.effective, "weighted_loss": "0"} if "weighted_loss" in own else dict(resolved.effective)
     state = checkpoints.load(folder / "outputs" / "model.pt")
+    facts = {"task": described["task"], "num_classes": len(described["classes"]), "settings": settings}
     try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
+        if build is None:
+            model = models.restore(state, described["model_name"], **facts)
+        else:
+            model = build(described["model_name"], **facts)
+            model.load_state_dict(state)
+    except (RuntimeError, ValueError) as error:
         raise DataError(f"The weights in {folder} are not those of its settings: {str(error)[:300]}") from error
     model.to(device).eval()
     return Trained(

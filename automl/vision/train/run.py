@@ -66,7 +66,7 @@ class _Run:
     seed: int
     device: torch.device
     world: World
-    build: Builder
+    build: Builder | None
     evaluate: Evaluator
 
     @classmethod
@@ -81,8 +81,7 @@ class _Run:
         world.join(device)
         seed = world.told_by_first(_seed(job, resolved.effective))
         settings = {**resolved.effective, "random_seed": seed}
-        makers = (build or default_build(), evaluate or default_evaluate())
-        return cls(job, report, resolved, settings, seed, device, world, *makers)
+        return cls(job, report, resolved, settings, seed, device, world, build, evaluate or default_evaluate())
 
     def go(self, begin: float) -> TrainResult:
         job, settings = self.job, self.settings
@@ -119,7 +118,8 @@ class _Run:
         """(network on its device, where its weights come from, what to tell about that)."""
         torch.manual_seed(self.seed)
         name = self.resolved.model.name
-        model = self.build(
+        build = self.build or default_build(self.job, has_checkpoint=source is not None)
+        model = build(
             name,
             task=self.resolved.task,
             num_classes=len(data.classes),

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import torch
@@ -50,10 +50,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class BatchSize:
-    """Images per step, and steps per change of the weights."""
+    """Images per step, and steps per change of the weights. `images` that a change should see, where it was asked
+    for otherwise (0: batch × accumulation)."""
 
     batch: int
     accumulation: int
+    images: int = field(default=0, compare=False)
 
     def lower(self) -> BatchSize:
         """Half the batch, with as many more steps that a change of the weights sees no fewer images."""
@@ -62,8 +64,8 @@ class BatchSize:
                 "Memory does not suffice for a single image.",
                 "Choose a smaller model, smaller images, or a device with more memory.",
             )
-        half = self.batch // 2
-        return BatchSize(half, math.ceil(self.batch * self.accumulation / half))
+        half, images = self.batch // 2, self.images or self.batch * self.accumulation
+        return BatchSize(half, math.ceil(images / half), images)
 
 
 def probe_batch(size: BatchSize, attempt: Callable[[int], None]) -> BatchSize:
