@@ -115,6 +115,23 @@ def test_a_coco_start_keeps_everything_but_the_class_rows(tmp_path: Path) -> Non
     assert model.network.roi_heads.box_predictor.cls_score.weight.shape[0] == 3
 
 
+def test_published_coco_detectors_keep_their_numbers_although_their_norms_add_nothing(tmp_path: Path) -> None:
+    name = "fasterrcnn_resnet18_fpn"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        published = models.build(name, task=DETECTION, num_classes=90, settings={})
+    state = random_state(published)
+    policy = put(tmp_path, f"{name}.coco_v1", state, [name], start="coco")
+    body = models.build(name, task=DETECTION, num_classes=2, settings={}, weights=policy).eval().network.backbone.body
+    x = torch.rand(1, 64, 8, 8)
+    parts = {key: state[f"backbone.body.bn1.{key}"].reshape(1, -1, 1, 1) for key in BATCH_NORM}
+    by_hand = (x - parts["running_mean"]) / parts["running_var"].sqrt() * parts["weight"] + parts["bias"]
+    assert torch.allclose(body.bn1(x), by_hand, rtol=1e-4, atol=1e-4)
+
+
+BATCH_NORM = ("running_mean", "running_var", "weight", "bias")
+
+
 def test_weights_of_another_network_are_refused_and_say_what_is_missing(tmp_path: Path) -> None:
     other = models.build("resnet34", task=TASK, num_classes=3, settings={})
     state = random_state(other)

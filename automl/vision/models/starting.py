@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -49,9 +50,11 @@ def start_from(model: VisionModel, found: Found) -> None:
     model.start, model.start_tag = found.weights.start, found.weights.tag
     model.start_licence = found.weights.licence
     if model.family in {"fasterrcnn", "retinanet", "maskrcnn"}:
-        if found.weights.tag.endswith(".coco_v1"):  # trained with norms that add nothing to the variance
+        if found.weights.tag.endswith(".coco_v1"):
+            # Trained with norms that add nothing to the variance. Ours add eps, so the variance is given less of it:
+            # that way the numbers are the same, and stay so in a checkpoint.
             for norm in batch_norms(model.network.backbone.body):  # type: ignore[union-attr,arg-type]
-                norm.eps = 0.0
+                cast(Tensor, norm.running_var).sub_(norm.eps)
         model.fix_batch_norm()  # type: ignore[operator]
 
 
