@@ -12,12 +12,13 @@ from typing import Any
 
 from automl.vision.errors import Stopped, VisionError
 
-from . import convert, evaluate, hyperparameters, models, train
+from . import convert, evaluate, hyperparameters, models, predict, train
 from .output import Output
 
 COMMANDS: dict[str, Any] = {
     "train": train,
     "evaluate": evaluate,
+    "predict": predict,
     "convert": convert,
     "list-models": models,
     "list-hyperparameters": hyperparameters,

@@ -2,8 +2,8 @@
 
   python -m automl.vision evaluate --model out/ --data test.jsonl --output evaluation/
 
-The folder gets metrics.json, and predictions.pt from which every number can be computed again. Thresholds and sizes may
-be given anew; they are those of the training otherwise.
+The folder gets metrics.json, and predictions.jsonl from which every number can be computed again. Thresholds and sizes
+may be given anew; they are those of the training otherwise.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where images lie; beside the label file")
     parser.add_argument("--target-column-name", metavar="NAME", default="label", help="the key that holds labels")
     parser.add_argument("--invalid-lines", choices=("error", "drop"), default="error")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where metrics.json and predictions.pt go")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where metrics.json and predictions.jsonl go")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="decoded images (MODEL/cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     settings.add(parser, SETTINGS)
@@ -55,10 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from automl.vision.spec import tasks
-    from automl.vision.train import checkpoints
     from automl.vision.train.evaluation import evaluate_run
     from automl.vision.train.loop import numbers
     from automl.vision.train.run import write_json
+    from automl.vision.train.validating import write_predictions
 
     if not arguments.model.is_dir():
         raise DataError(f"{arguments.model} is not a folder.", "Name the folder that was given to train as --output.")
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         output.say(f"Warning: {warning}")
     if arguments.output:
         write_json(arguments.output / "metrics.json", found.metrics)
-        checkpoints.save(found.predictions, arguments.output / "predictions.pt")
+        write_predictions(arguments.output / "predictions.jsonl", found.predictions)
     primary = tasks.primary_metric(found.trained.task)
     metrics = numbers(found.metrics)
     for name in sorted(metrics):

@@ -45,8 +45,8 @@ class Yolov5(VisionModel):
     """Images are letterboxed to a square of `image_size` pixels; boxes go in and come out in pixels of the tensors
     given.
 
-    Training takes images as they are where they are squares of one size that the stride divides (that is how
-    `multi_scale` comes in).
+    Training takes images as they are where they are squares of one size that the stride divides. With `multi_scale`
+    each batch is then drawn anew at half to one and a half times that size (parity B.5).
     """
 
     anchors: Tensor
@@ -73,6 +73,7 @@ class Yolov5(VisionModel):
         self.options = {"plan": plan, "scale": scale}
         self.box_score = float(value_of(settings, "box_score_threshold", 0.1))
         self.nms_iou = float(value_of(settings, "nms_iou_threshold", 0.5))
+        self.multi_scale = bool(value_of(settings, "multi_scale", False))
         self.normalize = Normalize(spec)
         self.network = Yolov5Network(self.size, num_classes, plan)
         anchors = fit_anchors([] if box_sizes is None else box_sizes, self.image_size)
@@ -97,7 +98,19 @@ class Yolov5(VisionModel):
             {"boxes": target["boxes"] * scale + target["boxes"].new_tensor([left, top] * 2), "labels": target["labels"]}
             for target, (scale, left, top) in zip(map(without_crowds, targets), placed, strict=True)
         ]
+        if self.multi_scale:
+            batch, moved = self._another_size(batch, moved)
         return yolov5_loss.losses(self(batch), moved, self.anchors)
+
+    @staticmethod
+    def _another_size(batch: Tensor, targets: list[Target]) -> tuple[Tensor, list[Target]]:
+        """The batch, and its boxes, at a size drawn between half and one and a half times its own, by the stride."""
+        steps = batch.shape[-1] // STRIDES[-1]
+        drawn = int(torch.randint(max(1, math.ceil(steps / 2)), steps * 3 // 2 + 1, ()))
+        sides = [side * drawn // steps // STRIDES[-1] * STRIDES[-1] or STRIDES[-1] for side in batch.shape[-2:]]
+        factor = batch.new_tensor([sides[1] / batch.shape[-1], sides[0] / batch.shape[-2]] * 2)
+        resized = F.interpolate(batch, size=sides, mode="bilinear", align_corners=False, antialias=True)
+        return resized, [{**target, "boxes": target["boxes"] * factor} for target in targets]
 
     @torch.no_grad()
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from automl.vision import tiling
 from automl.vision.data import Example, read_labels, resize_rule, split
 from automl.vision.data.cache import PixelCache, Stream
 from automl.vision.data.samples import Sample, make_sample
@@ -60,6 +61,29 @@ class ImageSet:
             scale = (entry.original_width / longer, entry.original_height / longer)
             sizes += [((b[2] - b[0]) * scale[0], (b[3] - b[1]) * scale[1]) for b in (o.box for o in example.objects)]
         return np.array(sizes, np.float32).reshape(-1, 2)
+
+
+class TiledSet(ImageSet):
+    """The same images, each as a whole and cut into tiles: `images × (tiles + 1)` positions (parity B.7)."""
+
+    def __init__(self, whole: ImageSet, grid: tiling.Grid) -> None:
+        super().__init__(whole.task, whole.examples, whole.keys, whole.store, list(whole.index))
+        self.grid = grid
+        self.views = grid.columns * grid.rows + 1
+
+    def __len__(self) -> int:
+        return len(self.examples) * self.views
+
+    def look(self, position: int) -> Sample:
+        """The whole image where `position` is a multiple of the number of views, else one of its tiles."""
+        at, view = divmod(position, self.views)
+        sample = super().look(at)
+        if view == 0:
+            return sample
+        tile = tiling.tiles(sample.width, sample.height, self.grid)[view - 1]
+        kept, boxes = tiling.objects_in(tile, sample.boxes)
+        image = sample.image[tile.top : tile.bottom, tile.left : tile.right]
+        return replace(sample, image=image, boxes=boxes, labels=sample.labels[kept], crowd=sample.crowd[kept])
 
 
 @dataclass

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
+from automl.vision import tiling
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.errors import VisionError
 from automl.vision.spec import tasks
 from automl.vision.transforms import Batch, Pipeline
 
 from . import checkpoints, distributed, speed
-from .datasets import RunData, workers_for
+from .datasets import RunData, TiledSet, workers_for
 from .distributed import World
 from .job import Evaluator
 from .progress import Meter, Progress, Report
@@ -76,7 +77,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision.scales)
         self.size = BatchSize(settings["training_batch_size"], settings["gradient_accumulation_step"])
         self.layout = torch.contiguous_format
-        self.pipeline = Pipeline(self.task, settings, data.training.look, len(data.training), training=True)
+        grid = tiling.Grid.of(settings) if self.task == tasks.DETECTION else None
+        self.training = data.training if grid is None else TiledSet(data.training, grid)
+        self.pipeline = Pipeline(self.task, settings, self.training.look, len(self.training), training=True)
         self.validator = Validator(data.validation, data.classes, settings, evaluate, device, self.autocast, world)
         self.tracker = Tracker.of(settings)
         self.has_metric = settings.get("validation_metric_type") != "none"
@@ -136,7 +139,7 @@ class Trainer:
 
     def _loader(self, batch: int) -> Loader[Batch]:
         sampler = Sampler(
-            len(self.data.training), batch, shuffle=True, seed=self.seed, rank=self.world.rank, world=self.world.size
+            len(self.training), batch, shuffle=True, seed=self.seed, rank=self.world.rank, world=self.world.size
         )
         return Loader(sampler, self.pipeline.prepare, self.pipeline.collate, workers=workers_for(self.settings))
 
@@ -166,7 +169,7 @@ class Trainer:
         speed.lay_out(self.model, self.layout)
 
     def _first_batch(self, size: int) -> Batch:
-        positions = Sampler(len(self.data.training), size, shuffle=True, seed=self.seed).batches(0)[0]
+        positions = Sampler(len(self.training), size, shuffle=True, seed=self.seed).batches(0)[0]
         loader = self._loader(size)
         return loader.collate([loader._one(position, 0) for position in positions], loader._random(0, 0))
 

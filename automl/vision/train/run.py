@@ -25,6 +25,7 @@ from .distributed import World
 from .job import Builder, Evaluator, TrainJob, TrainResult, default_build, default_evaluate
 from .loop import Trainer, numbers
 from .progress import Progress, Report, silent
+from .validating import write_predictions
 
 if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
@@ -236,7 +237,8 @@ class _Run:
         if best == 0 and stages:
             metrics = stages[0]["metrics"]
             warnings.append("Fine-tuning did not beat the model on frozen features, which was kept.")
-        if trainer.has_metric and not trainer.predictions:  # a resumed run whose best epoch was before
+        # A resumed run may have had its best epoch before; only the first process keeps predictions.
+        if trainer.has_metric and not self.world.told_by_first(bool(trainer.predictions)):
             _metrics, trainer.predictions = trainer.validator.run(trainer.model, lambda done, total: None)
         result = TrainResult(
             task=self.resolved.task,
@@ -257,7 +259,7 @@ class _Run:
         if self.world.is_first:
             checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
             if trainer.predictions:
-                checkpoints.save(trainer.predictions, self.job.output / ARTIFACTS / "validation_predictions.pt")
+                write_predictions(self.job.output / ARTIFACTS / "validation_predictions.jsonl", trainer.predictions)
             write_json(
                 self.job.output / "run.json",
                 {

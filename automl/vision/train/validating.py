@@ -5,12 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from automl.vision import predictions as stored
+from automl.vision import tiling
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.spec import tasks
 from automl.vision.transforms import Batch, Pipeline
@@ -48,6 +51,7 @@ class Validator:
         self.data, self.classes, self.settings = data, classes, settings
         self.evaluate, self.device, self.autocast, self.world = evaluate, device, autocast, world
         self.loader = validation_loader(data, settings, world)
+        self.grid = tiling.Grid.of(settings) if data.task == tasks.DETECTION else None
 
     def run(self, model: VisionModel, advance: Advance) -> tuple[dict[str, Any], dict[str, Any]]:
         """(metrics by name, predictions): the same metrics in every process, all predictions in the first one."""
@@ -56,7 +60,7 @@ class Validator:
         with torch.inference_mode(), self.autocast():
             for batch in self.loader.epoch(0):
                 images, _targets = batch.to(self.device)
-                answers = model.predict_step(images)
+                answers = self._predict(model, images)
                 for at, answer in enumerate(answers):
                     position = batch.positions[at]
                     kept = packed({name: value.detach().cpu() for name, value in answer.items()})
@@ -72,6 +76,12 @@ class Validator:
             metrics = dict(self.evaluate(self.data.task, values, targets, classes=self.classes, settings=self.settings))
         return self.world.told_by_first(metrics), predictions
 
+    def _predict(self, model: VisionModel, images: Any) -> list[dict[str, Tensor]]:
+        if self.grid is None:
+            return model.predict_step(images)
+        size = self.settings["validation_batch_size"]
+        return [tiling.predict(model, image, self.grid, batch_size=size) for image in images]
+
     def _in_original(
         self, position: int, answer: dict[str, Tensor], batch: Batch, at: int
     ) -> tuple[dict[str, Tensor], Any]:
@@ -84,15 +94,15 @@ class Validator:
         return {**answer, "boxes": answer["boxes"].float() * scale}, _in_scale(batch.targets[at], scale)
 
     def _arranged(self, everything: list[tuple[int, dict[str, Tensor], Any]]) -> tuple[dict[str, Any], Any]:
-        keys = [self.data.keys[position] for position, _answer, _target in everything]
+        names = [self.data.examples[position].url for position, _answer, _target in everything]
         if self.data.task in tasks.CLASSIFIES:
             logits = torch.stack([answer["logits"] for _position, answer, _target in everything])
             scores = logits.sigmoid() if self.data.task == tasks.MULTILABEL else logits.softmax(1)
             targets = torch.stack([torch.as_tensor(target) for _position, _answer, target in everything])
-            return {"keys": keys, "scores": scores, "targets": targets}, targets
+            return {"names": names, "scores": scores, "targets": targets}, targets
         answers = [answer for _position, answer, _target in everything]
         wanted = [target for _position, _answer, target in everything]
-        return {"keys": keys, "images": answers, "targets": wanted}, wanted
+        return {"names": names, "images": answers, "targets": wanted}, wanted
 
 
 def _in_scale(target: dict[str, Tensor], scale: Tensor) -> dict[str, Tensor]:
@@ -125,6 +135,14 @@ def unpacked(objects: Mapping[str, Tensor]) -> dict[str, Tensor]:
     masks = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
     rest = {name: value for name, value in objects.items() if not name.startswith("mask_")}
     return {**rest, "masks": torch.from_numpy(masks)}
+
+
+def write_predictions(path: Path, found: Mapping[str, Any]) -> None:
+    """Writes what `Validator.run` gave as JSON lines from which every metric can be computed again."""
+    if "scores" in found:
+        stored.write(path, found["names"], found["scores"].tolist(), found["targets"].tolist())
+    else:
+        stored.write(path, found["names"], Unpacked(found["images"]), Unpacked(found["targets"]))
 
 
 class Unpacked(Sequence[dict[str, Tensor]]):
