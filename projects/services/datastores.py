@@ -116,8 +116,7 @@ def _check_root(root: str) -> Path:
         raise refuse(
             _("The folder “%(root)s” cannot be read: %(why)s.") % {"root": root, "why": error.strerror}
         ) from error
-    home = settings.HOME.resolve()
-    if _is_below(folder, home) or _is_below(home, folder):
+    if any(_is_below(folder, own) or _is_below(own, folder) for own in _own_folders()):
         raise refuse(_("This folder holds the site's own data, which nobody may browse."))
     is_removable = _is_below(folder, Path("/run/media"))
     if folder == Path("/") or (_is_below(folder, Path("/run")) and not is_removable):
@@ -125,6 +124,17 @@ def _check_root(root: str) -> Path:
     if any(_is_below(folder, system) or _is_below(folder, system.resolve()) for system in _SYSTEM):
         raise refuse(_("This is a folder of the operating system."))
     return folder
+
+
+def _own_folders() -> list[Path]:
+    """Where the site keeps what belongs to all workspaces; settings may put some of it outside the home."""
+    own = [settings.HOME]
+    if settings.USES_SQLITE:
+        own.append(Path(settings.DATABASES["default"]["NAME"]).parent)
+    storage: Any = default_storage
+    if isinstance(getattr(storage, "location", None), str) and Path(storage.location).is_absolute():
+        own.append(Path(storage.location))
+    return [folder.resolve() for folder in own]
 
 
 def root_of(datastore: Datastore) -> Path:

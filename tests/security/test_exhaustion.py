@@ -196,17 +196,17 @@ def test_one_person_cannot_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(jobs, "MOST_WAITING", 3)
     people = factories.make_people()
+    path = f"/api/v1/projects/{factories.make_project(people.workspace, images=1).pk}/exports/"
     alice = as_person(people.alice)
-    asked = {"workspace": people.workspace.pk, "task_type": "multi_class"}
     for _number in range(3):
-        assert alice.post("/api/v1/projects/sample/", asked).status_code == 201
+        assert alice.post(path, {"format": "csv"}).status_code == 201
     before = Job.objects.count()
-    refused(alice.post("/api/v1/projects/sample/", asked), 429)
+    assert "waiting" in refused(alice.post(path, {"format": "csv"}), 429)["detail"]
     assert Job.objects.count() == before
     dora = factories.add_member(people.workspace, "contributor", name="Dora")
-    assert as_person(dora).post("/api/v1/projects/sample/", asked).status_code == 201, "others are not held up"
+    assert as_person(dora).post(path, {"format": "csv"}).status_code == 201, "others are not held up"
     Job.objects.update(state=Job.State.SUCCEEDED)
-    assert alice.post("/api/v1/projects/sample/", asked).status_code == 201
+    assert alice.post(path, {"format": "csv"}).status_code == 201
 
 
 def test_every_pattern_of_ours_is_free_of_nested_repeats() -> None:

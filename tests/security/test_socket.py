@@ -165,6 +165,7 @@ def test_an_address_that_is_no_socket_is_refused_without_a_defect() -> None:
         wire = ApplicationCommunicator(application, scope)
         await wire.send_input({"type": "websocket.connect"})
         output = await wire.receive_output(timeout=10)
+        await wire.send_input({"type": "websocket.disconnect", "code": 1006})
         await wire.wait(timeout=5)
         return output
 
