@@ -127,10 +127,10 @@ def _check_root(root: str) -> Path:
 
 
 def _own_folders() -> list[Path]:
-    """Where the site keeps what belongs to all workspaces; settings may put some of it outside the home."""
+    """Where the site keeps what belongs to all workspaces, its database file included, also outside the home."""
     own = [settings.HOME]
     if settings.USES_SQLITE:
-        own.append(Path(settings.DATABASES["default"]["NAME"]).parent)
+        own.append(Path(str(settings.DATABASES["default"]["NAME"])))
     storage: Any = default_storage
     if isinstance(getattr(storage, "location", None), str) and Path(storage.location).is_absolute():
         own.append(Path(storage.location))
