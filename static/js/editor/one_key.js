@@ -30,7 +30,7 @@ export class OneKey {
    */
   async picked() {
     if (!this.isOn || this.view.problem() !== null) return;
-    if (!this.view.isGrid && !this.stage.image) return;
+    if (!this.view.isGrid && !this.stage.isShown) return;
     const wasPast = this.session.isPast;
     await this.session.submit();
     // A correction of the page before leads back to where one was.

@@ -34,6 +34,8 @@ export class Stage extends EventTarget {
     this.spaceHeld = false;
     this.item = null;
     this.picture = null;
+    /** Whether the item's picture is on the screen. */
+    this.isShown = false;
     this.frame = 0;
     this.pointer = null;
     this.pointers = new Map();
@@ -58,6 +60,7 @@ export class Stage extends EventTarget {
   open(item) {
     this.picture?.close();
     this.item = item;
+    this.isShown = false;
     this.frame = 0;
     this.measure();
     this.viewport.setImage({ width: item.width, height: item.height });
@@ -72,6 +75,7 @@ export class Stage extends EventTarget {
     this.picture?.close();
     this.item = null;
     this.picture = null;
+    this.isShown = false;
     this.imageChanged();
     this.#redraw();
   }
@@ -127,6 +131,7 @@ export class Stage extends EventTarget {
     }
     if (number !== this.loadNumber) return;
     this.root.classList.remove("is-loading");
+    this.isShown = true;
     this.imageChanged();
     this.dispatchEvent(new Event("loaded"));
     this.rest();
