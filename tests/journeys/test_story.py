@@ -299,7 +299,7 @@ def look_through_another_window(desk: LabelPage) -> None:
     desk.drag((40, 40), (90, 70))
     running.wait_until(lambda: value.inner_text() not in {"", before}, seconds=5, what="another window")
     assert desk.regions() == [], "nothing is drawn meanwhile"
-    desk.page.click("#window-reset")
+    desk.page.select_option("#window-preset", "file")
     desk.press("w")
 
 
