@@ -124,7 +124,10 @@ def main() -> int:
     run_gates(stages)
     if sentence := have_chromium():
         stages.refuse("Chromium", sentence)
-    stages.run("tests on the embedded defaults", [*pytest, "-m", marks, "-n", "2", "--dist", "loadfile", "-q", "--durations=30"])
+    stages.run(
+        "tests on the embedded defaults",
+        [*pytest, "-m", marks, "-n", "2", "--dist", "loadfile", "-q", "--durations=30"],
+    )
     name = "tests on PostgreSQL and Redis over TCP"
     binaries = postgres_binaries()
     if binaries is None:

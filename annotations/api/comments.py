@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -111,10 +112,10 @@ class CommentViewSet(ScopedViewSet):
         return Reply(comment_json(comments.reopen(actor=request.user, thread=self.get_object()), request.user))
 
 
-def _yes_no(rows: QuerySet[Comment], value: str, **yes: Any) -> QuerySet[Comment]:
+def _is_yes(value: str, name: str) -> bool:
     if value not in ("yes", "no"):
-        raise errors.Invalid(f"{next(iter(yes))}: yes / no")
-    return rows.filter(**yes) if value == "yes" else rows.exclude(**yes)
+        raise errors.Invalid(_("%s is yes or no.") % name, fields={name: ["?"]})
+    return value == "yes"
 
 
 class ProjectCommentViewSet(ScopedViewSet):
@@ -123,8 +124,8 @@ class ProjectCommentViewSet(ScopedViewSet):
     queryset = Comment.objects.none()
     serializer_class = CommentSerializer
     filters: ClassVar[dict[str, Any]] = {
-        "asks_lead": lambda rows, value: _yes_no(rows, value, asks_lead=True),
-        "open": lambda rows, value: _yes_no(rows, value, resolved_at=None),
+        "asks_lead": lambda rows, value: rows.filter(asks_lead=_is_yes(value, "asks_lead")),
+        "open": lambda rows, value: rows.filter(resolved_at__isnull=_is_yes(value, "open")),
     }
 
     def scoped(self) -> QuerySet[Comment]:
@@ -132,7 +133,7 @@ class ProjectCommentViewSet(ScopedViewSet):
         project = get_object_or_404(mine, pk=self.kwargs["project_pk"])
         access.require(self.request.user, Capability.READ_LABELS, project.workspace_id)
         rows = Comment.objects.visible_to(self.request.user).filter(entry__project=project, thread=None)
-        answers = Comment.objects.select_related("author").order_by("id")
+        answers = Comment.objects.visible_to(self.request.user).select_related("author").order_by("id")
         return rows.select_related("author", "resolved_by").prefetch_related(Prefetch("replies", answers))
 
     @extend_schema(responses=OpenApiTypes.OBJECT)

@@ -144,8 +144,8 @@ def _move(actor: Any, row: LabelClass, step: int) -> None:
 def add_example(request: HttpRequest, project: Project, entry_id: int) -> HttpResponse:
     """Shows the image of an entry to labelers as an example of a class."""
     entry = get_object_or_404(QueueEntry.objects.select_related("item"), pk=entry_id, project=project)
-    classes = LabelClass.objects.select_related("project")
-    row = get_object_or_404(classes, pk=whole(request.POST, "label_class"), project=project)
+    classes = LabelClass.objects.filter(project=project).select_related("project")
+    row = get_object_or_404(classes, pk=whole(request.POST, "label_class"))
     actor: Any = request.user
     class_examples.add_example(
         actor=actor,

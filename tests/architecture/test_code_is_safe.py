@@ -120,6 +120,7 @@ def lookups(tree: ast.Module) -> Found:
 
 # Keywords that tie rows to an object which was itself asked for through the user.
 PARENTS = {"project", "workspace", "entry", "dataset", "dataset_version", "response", "user", "tenant"}
+PARENTS |= {"label_class", "label_class__project", "entry__project"}
 
 
 def _is_tied(keyword: ast.keyword) -> bool:
@@ -198,6 +199,8 @@ RULES: dict[str, Rule] = {
             ("labeling_site/running/preflight.py", "socket"): "listens, calls nobody",
             ("labeling_site/running/web.py", "socket"): "serves, calls nobody",
             ("labeling_site/broker.py", "socket"): "the name of this machine",
+            ("automl/vision/downloads.py", "http.client"): "the one module that fetches; each address is checked first",
+            ("automl/vision/downloads.py", "socket"): "the same: resolves once and connects to what was checked",
         },
     ),
     "markup": (
@@ -210,6 +213,7 @@ RULES: dict[str, Rule] = {
         has_a_database,
         {
             ("projects/models/scoped.py", "filter(**…)"): "the name is an attribute of the class",
+            ("labeling_site/core/api.py", "filter(**…)"): "the field that a view names beside its choices",
             ("projects/pages/projects.py", "order_by(**…)"): "one of SORTS, which stands in the module",
             ("annotations/services/exporting.py", "select_related(**…)"): "names from the line above",
             ("annotations/api/exports.py", "getattr(…)"): "names from the lines above, of a plain record",

@@ -166,7 +166,7 @@ def test_a_line_of_the_correction_marks_its_box_which_lies_where_it_was_drawn(pa
     submit(people.alice, task, answer_all(task, said(cat, box=Box(16, 12, 32, 24))))
     site = Site(page, people.alice)
     site.open("project-data", project.pk, query="?layout=1")
-    page.locator("summary.card-head").click()
+    page.locator("[aria-labelledby=correct-title] summary").click()
     page.locator(".object-list select").hover()
     assert page.locator("rect.is-marked").count() == 1
     stage = page.locator("[data-stage]").bounding_box()
