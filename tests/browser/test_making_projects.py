@@ -224,7 +224,7 @@ def test_a_large_file_goes_on_where_the_server_is_after_a_reload(live_site: Site
     wait_until(lambda: counts(alice)["stored"] == 1, seconds=30, what="the rest")
     assert min(offsets) == 4 * 1024 * 1024
     # The page reads the new file by itself, and shows it without a reload.
-    alice.wait_for_selector(".thumb img[alt='large.bmp']", timeout=30_000)
+    alice.wait_for_selector(".thumb:has-text('large.bmp') img", timeout=30_000)
 
 
 def test_the_list_moves_by_itself_and_keeps_what_is_ticked(live_site: Site, alice: Any) -> None:
