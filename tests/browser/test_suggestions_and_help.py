@@ -152,6 +152,12 @@ def grid(at: LabelPage, size: int) -> Any:
     return at.page
 
 
+def on_screen(page: Any) -> None:
+    """Waits until the page takes keys and its image shows: before that no key ends it."""
+    page.wait_for_selector("#work-area:not([inert])", state="attached")
+    page.wait_for_selector("#stage:not(.is-loading)", state="attached")
+
+
 def aim(page: Any, index: int) -> None:
     """Moves the pointer onto a tile, as a hand does: some way, and then to its middle."""
     box = page.locator(".tile").nth(index).bounding_box()
@@ -238,9 +244,11 @@ def test_a_suggested_class_is_a_dashed_chip_that_enter_accepts_and_a_key_replace
     now = at.item["name"]
     page.keyboard.press("Control+z")
     page.wait_for_selector("#badge-past:not([hidden])")
+    on_screen(page)
     assert at.chips() == ["dog"]
     page.keyboard.press("Control+z")
     page.wait_for_function("() => document.querySelector('.chip-name').textContent === 'cat'")
+    on_screen(page)
     with page.expect_response(lambda reply: reply.url.endswith("/submit/")) as corrected:
         at.press("3")
     assert corrected.value.json()["task"]["assignments"][0]["item"]["id"] == first

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from automl.vision.spec import tasks
@@ -26,6 +27,7 @@ run(tasks.CLASSIFICATION, Path(sys.argv[1]), Path(sys.argv[2]), **CALM)
 """
 
 
+@pytest.mark.long  # two more processes with torch in them
 def test_two_processes_are_one_with_double_accumulation(tmp_path: Path) -> None:
     labels = pictures.colours(tmp_path / "data")
     program = tmp_path / "program.py"
