@@ -37,7 +37,7 @@ from projects.services import class_examples, label_classes, projects as service
 from tests import factories
 owner = factories.make_user("Oona", email="oona@suggestions.example")
 workspace = factories.make_workspace(owner, name="Suggestions")
-factories.add_member(workspace, user=factories.make_user("Bea", email="bea@story.example"))
+factories.add_member(workspace, user=factories.make_user("Sunniva", email="sunniva@story.example"))
 made = {{}}
 for name, (kind, classes, images) in {projects!r}.items():
     files = factories.make_dataset_with_images(workspace, images, width={width}, height={height})
@@ -84,7 +84,7 @@ def projects(live_site: Site) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def bobs(live_site: Site, projects: dict[str, int], browser: Any) -> Iterator[Person]:
-    person = Person(browser, live_site.url, "Bea")
+    person = Person(browser, live_site.url, "Sunniva")
     person.sign_in()
     yield person
     person.context.close()
