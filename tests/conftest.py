@@ -33,6 +33,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_skips] = []
 
 
+# Folders whose files take long although they hold few tests: they begin first, so that no worker has one left alone.
+LONG_FILES = ("journeys", "start", "deploy", "browser", "security")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(running.ROOT / "tests").parts[0]
+        return LONG_FILES.index(folder) if folder in LONG_FILES else len(LONG_FILES)
+
+    items.sort(key=place)
+
+
 def _commits(item: pytest.Item) -> bool:
     marker = item.get_closest_marker("django_db")
     asked = bool(marker and marker.kwargs.get("transaction"))
