@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from annotations import models
-from annotations.services import queue
+from annotations.services import comments, queue
 from labeling_site.core.admin import ReadMostlyAdmin, service_action
 
 
@@ -41,9 +41,25 @@ class AssignmentAdmin(ReadMostlyAdmin):
     ]
 
 
+@admin.register(models.Draft)
+class DraftAdmin(ReadMostlyAdmin):
+    list_display = ["assignment", "is_open", "revision", "updated_at"]
+    list_filter = ["is_open"]
+    list_select_related = ["assignment__entry__item", "assignment__entry__project", "assignment__labeler"]
+    search_fields = ["assignment__labeler__email", "assignment__entry__item__path"]
+
+
+@admin.register(models.Operation)
+class OperationAdmin(ReadMostlyAdmin):
+    list_display = ["operation_id", "assignment", "revision", "applied_at"]
+    list_filter = ["applied_at"]
+    list_select_related = ["assignment__entry__item", "assignment__entry__project", "assignment__labeler"]
+    search_fields = ["assignment__labeler__email", "assignment__entry__item__path"]
+
+
 @admin.register(models.Response)
 class ResponseAdmin(ReadMostlyAdmin):
-    list_display = ["id", "entry", "author", "kind", "outcome", "round", "active_seconds", "submitted_at"]
+    list_display = ["id", "entry", "author", "kind", "outcome", "round", "active_seconds", "actions", "submitted_at"]
     list_filter = ["kind", "outcome"]
     list_select_related = ["entry__item", "entry__project", "author"]
     search_fields = ["author__email", "entry__item__path"]
@@ -71,3 +87,32 @@ class TransferAdmin(ReadMostlyAdmin):
     list_filter = ["format"]
     list_select_related = ["project", "job"]
     search_fields = ["file_name", "project__name"]
+
+
+@admin.register(models.Prelabel)
+class PrelabelAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "label_class", "confidence", "produced_by", "frame", "made_at"]
+    list_filter = ["made_at"]
+    list_select_related = ["entry__item", "entry__project", "label_class"]
+    search_fields = ["produced_by", "entry__item__path", "label_class__path"]
+
+
+@admin.register(models.PrelabelDecision)
+class PrelabelDecisionAdmin(ReadMostlyAdmin):
+    list_display = ["id", "response", "label_class", "confidence", "produced_by", "decision"]
+    list_filter = ["decision"]
+    list_select_related = ["response__entry__item", "response__entry__project", "label_class"]
+    search_fields = ["produced_by", "label_class__path", "response__entry__item__path"]
+
+
+@admin.register(models.Comment)
+class CommentAdmin(ReadMostlyAdmin):
+    list_display = ["id", "entry", "author", "text", "asks_lead", "created_at", "resolved_at", "resolved_by"]
+    list_filter = ["asks_lead", "resolved_at"]
+    list_select_related = ["entry__item", "entry__project", "author", "resolved_by"]
+    search_fields = ["text", "author__email", "entry__item__path"]
+    actions = [
+        service_action(
+            "resolve", _("Resolve"), lambda request, row: comments.resolve(actor=request.user, thread=row.thread or row)
+        )
+    ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from annotations.models import Annotation, Assignment, QueueEntry, Response, Review, Task
+from annotations.models import Annotation, Assignment, Comment, Prelabel, QueueEntry, Response, Review, Task
+from annotations.services.comments import QUESTIONS
 from labeling_site.core import errors
-from labeling_site.core.parsing import moment, whole, yes_or_no
+from labeling_site.core.parsing import moment, searched, whole, yes_or_no
 from projects.models import LabelClass, Project, User
 from projects.services import counters
 
@@ -51,6 +52,7 @@ class Dashboard:
     classes: list[ClassCount]
     label_total: int
     labelers: list[LabelerCount]
+    questions: int
     version: int
 
 
@@ -85,6 +87,7 @@ def dashboard(project: Project) -> Dashboard:
             (LabelerCount(people[pk], n) for pk, n in per_labeler.items() if pk in people),
             key=lambda one: (-one.count, one.labeler.pk),
         ),
+        questions=max(counts.get(QUESTIONS, 0), 0),
         version=counts.get(counters.VERSION, 0),
     )
 
@@ -100,6 +103,7 @@ class EntryFilter:
     submitted_from: datetime | None = None
     submitted_until: datetime | None = None
     path: str = ""
+    questions: bool | None = None
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> EntryFilter:
@@ -114,7 +118,8 @@ class EntryFilter:
             approved=yes_or_no(query, "approved"),
             submitted_from=moment(query, "submitted_from"),
             submitted_until=moment(query, "submitted_until"),
-            path=query.get("path", "").strip(),
+            path=searched(query, "path"),
+            questions=yes_or_no(query, "questions"),
         )
 
 
@@ -133,6 +138,9 @@ def entries(project: Project, wanted: EntryFilter) -> QuerySet[QueueEntry]:
         rows = rows.filter(final_response__submitted_at__lte=wanted.submitted_until)
     if wanted.path:
         rows = rows.filter(item__path__icontains=wanted.path)
+    if wanted.questions is not None:
+        asked = Exists(Comment.objects.filter(entry=OuterRef("pk"), asks_lead=True, resolved_at=None))
+        rows = rows.filter(asked if wanted.questions else ~asked)
     if wanted.label_class is not None:
         has_class = Annotation.objects.filter(
             response_id=OuterRef("final_response_id"), label_class_id=wanted.label_class
@@ -166,11 +174,19 @@ def with_page(tasks: QuerySet[Task]) -> QuerySet[Task]:
     return tasks.select_related("project").prefetch_related(
         Prefetch(
             "assignments",
-            Assignment.objects.select_related("entry__item")
+            Assignment.objects.select_related("entry__item", "draft")
             .order_by("position", "id")
             .prefetch_related(
                 Prefetch("responses", latest),
                 Prefetch("entry__reviews", Review.objects.order_by("-id")),
+                Prefetch("entry__prelabels", Prelabel.objects.order_by("-confidence", "id")),
+                Prefetch("entry__comments", Comment.objects.filter(thread=None).order_by("id")),
             ),
         )
     )
+
+
+def entries_by_path(project: Project, paths: Iterable[str]) -> dict[str, int]:
+    """The numbers of a project's entries by the path of their file; paths that it does not have are left out."""
+    rows = QueueEntry.objects.filter(project=project, item__path__in=list(paths))
+    return dict(rows.values_list("item__path", "pk"))

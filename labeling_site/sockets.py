@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import Any
 
+from channels.auth import get_user
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.urls import path
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from django.conf import settings
+from django.urls import path, re_path
 
 from labeling_site.core import events
 
@@ -20,7 +23,7 @@ class Events(AsyncJsonWebsocketConsumer):
     """Sends {"topic","version"} when something behind a topic changed, and {"versions": {...}} every 15 s.
 
     A client sends {"subscribe": ["project:1"]}. Topics one may not see are answered like topics that do not exist:
-    {"refused": [...]}. The session is checked again at each heartbeat.
+    {"refused": [...]}. At each heartbeat it is asked again whether the session still stands, and what its person sees.
     """
 
     async def connect(self) -> None:
@@ -40,6 +43,14 @@ class Events(AsyncJsonWebsocketConsumer):
                 task.cancel()
         for topic in self.topics:
             await self.channel_layer.group_discard(events.group(topic), self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        try:
+            content = await self.decode_json(text_data or "")
+        except (ValueError, RecursionError):
+            await self.close(code=4400)
+            return
+        await self.receive_json(content)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         wanted = content.get("subscribe") if isinstance(content, dict) else None
@@ -63,7 +74,8 @@ class Events(AsyncJsonWebsocketConsumer):
 
     async def _flush(self) -> None:
         while self.pending:
-            topics, self.pending = sorted(self.pending), set()
+            # A hint may have come before its topic was taken away.
+            topics, self.pending = sorted(self.pending & self.topics), set()
             for topic, version in (await self._versions(topics)).items():
                 await self.send_json({"topic": topic, "version": version})
             await asyncio.sleep(COALESCE_SECONDS)
@@ -71,11 +83,20 @@ class Events(AsyncJsonWebsocketConsumer):
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            if not await self._is_signed_in():
+                await self.close(code=4401)
+                return
             still = await self._allowed(sorted(self.topics))
             for topic in self.topics - set(still):
                 await self.channel_layer.group_discard(events.group(topic), self.channel_name)
             self.topics = set(still)
             await self._send_versions(still)
+
+    async def _is_signed_in(self) -> bool:
+        """Reads the session anew: it ends by signing out, by a new password, and with the account."""
+        store = import_module(settings.SESSION_ENGINE).SessionStore(self.scope["session"].session_key)
+        user = await get_user({"session": store})
+        return bool(user.is_authenticated and user.pk == self.scope["user"].pk)
 
     async def _send_versions(self, topics: list[str]) -> None:
         await self.send_json({"versions": await self._versions(topics)})
@@ -91,4 +112,11 @@ class Events(AsyncJsonWebsocketConsumer):
         return visible_topics(self.scope["user"].pk, topics)
 
 
-urlpatterns = [path("ws/events/", Events.as_asgi())]
+class NoSocket(AsyncWebsocketConsumer):
+    """The answer at every other address: no connection, and no exception in the log."""
+
+    async def connect(self) -> None:
+        await self.close()
+
+
+urlpatterns = [path("ws/events/", Events.as_asgi()), re_path("", NoSocket.as_asgi())]

@@ -6,7 +6,7 @@ import gzip
 import mimetypes
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
@@ -102,10 +102,13 @@ class StaticFromMemory:
 
     @staticmethod
     def _find(name: str) -> Path | None:
+        """The file of this name. Only its one spelling counts: each other one would be kept in memory as well."""
+        if PurePosixPath(name).as_posix() != name or name.startswith("/") or ".." in name.split("/"):
+            return None
         root = settings.STATIC_ROOT.resolve()
         path = (root / name).resolve()
         if path.is_relative_to(root) and path.is_file():
             return path
         # Not collected yet, as in a checkout under test: ask the finders, which know no path outside their folders.
-        found = finders.find(name) if ".." not in Path(name).parts else None
-        return Path(found) if isinstance(found, str) else None
+        found = finders.find(name)
+        return Path(found) if isinstance(found, str) and Path(found).is_file() else None

@@ -41,9 +41,9 @@ class Supervisor:
 
     # --- Talking -----------------------------------------------------------------------------------------------------
 
-    def say(self, sentence: str) -> None:
-        """To the terminal and to the log; a terminal that has gone away is no reason to stop."""
-        if self._log is not None:
+    def say(self, sentence: str, *, is_secret: bool = False) -> None:
+        """To the terminal and, unless it `is_secret`, to the log; a terminal that has gone is no reason to stop."""
+        if self._log is not None and not is_secret:
             self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n".encode())
         try:
             print(sentence, flush=True)  # noqa: T201  this is what the terminal is for
@@ -194,7 +194,7 @@ class Supervisor:
     def _welcome(self, link: str | None) -> None:
         self.say(f"Tessera is running at {self.public_url}")
         if link:
-            self.say(f"First visit: make the administrator's account here, once: {link}")
+            self.say(f"First visit: make the administrator's account here, once: {link}", is_secret=True)
         self.say(f"Data and logs are in {self.home}. Ctrl-C stops everything.")
 
 

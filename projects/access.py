@@ -30,6 +30,8 @@ class Capability(TextChoices):
     REJECT = "labeling/labels/reject/action", gettext_lazy("reject labels")
     UPDATE_LABELS = "labeling/labels/update/action", gettext_lazy("change submitted labels")
     APPROVE = "labeling/labels/approve_unapprove/action", gettext_lazy("approve labels")
+    COMMENT = "labeling/comments/write", gettext_lazy("comment on images")
+    PRELABEL = "labeling/prelabels/write", gettext_lazy("store suggestions of models")
     EXPORT = "labeling/export/action", gettext_lazy("export labels")
     READ_RUNS = "experiments/runs/read", gettext_lazy("see training runs")
     PREVIEW_DATASETS = "datasets/registered/read", gettext_lazy("look into datasets")
@@ -41,10 +43,11 @@ class Capability(TextChoices):
 
 C = Capability
 READING = [C.READ_WORKSPACE, C.READ_PROJECTS]
+_TALK = [*READING, C.COMMENT]
 _NOT_CONTRIBUTOR = {C.MANAGE_MEMBERS, C.MANAGE_WORKSPACE}
 
 # parity.md A.5.3; where the prose and the action list differ, the action list wins (decisions.md). An explicit N and a
-# blank both mean "not granted" here: nobody has two roles in one workspace.
+# blank both mean "not granted" here: nobody has two roles in one workspace. Commenting is ours, and everybody's.
 BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
     "owner": ("Owner", "Everything, and the only role that invites people.", list(Capability)),
     "contributor": (
@@ -52,17 +55,17 @@ BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
         "Everything but managing people and the workspace itself.",
         [capability for capability in Capability if capability not in _NOT_CONTRIBUTOR],
     ),
-    "labeler": ("Labeler", "Labels, and sees nothing else.", [*READING, C.LABEL]),
+    "labeler": ("Labeler", "Labels, and sees nothing else.", [*_TALK, C.LABEL]),
     "team_lead": (
         "Labeling team lead",
         "Labels, follows progress and rejects labels.",
-        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.LABEL, C.REJECT],
+        [*_TALK, C.READ_SUMMARY, C.READ_LABELS, C.LABEL, C.REJECT],
     ),
     "vendor_admin": (
         "Vendor account admin",
         "Runs a vendor's team: labels, reviews, exports.",
         [
-            *READING,
+            *_TALK,
             C.READ_SUMMARY,
             C.READ_LABELS,
             C.LABEL,
@@ -76,12 +79,12 @@ BUILT_IN_ROLES: dict[str, tuple[str, str, list[Capability]]] = {
     "customer_qa": (
         "Customer QA",
         "Reviews and exports; changes no label.",
-        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.APPROVE, C.EXPORT, C.READ_RUNS, C.PREVIEW_DATASETS],
+        [*_TALK, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.APPROVE, C.EXPORT, C.READ_RUNS, C.PREVIEW_DATASETS],
     ),
     "vendor_qa": (
         "Vendor QA",
         "Reviews, corrects and exports.",
-        [*READING, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.UPDATE_LABELS, C.APPROVE, C.EXPORT, C.READ_RUNS],
+        [*_TALK, C.READ_SUMMARY, C.READ_LABELS, C.REJECT, C.UPDATE_LABELS, C.APPROVE, C.EXPORT, C.READ_RUNS],
     ),
 }
 

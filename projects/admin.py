@@ -17,9 +17,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from labeling_site.core import errors
-from labeling_site.core.admin import ReadMostlyAdmin, service_action
+from labeling_site.core.admin import BoundedSearch, ReadMostlyAdmin, service_action
 from projects import models
-from projects.services import accounts, api_keys, invitations, names, projects
+from projects.services import accounts, api_keys, class_examples, invitations, names, projects
 
 admin.site.unregister(Group)  # roles of a workspace decide; groups would be a second, hidden way to give rights
 
@@ -45,7 +45,7 @@ class UserForm(forms.ModelForm):
 
 
 @admin.register(models.User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(BoundedSearch, BaseUserAdmin):
     """Only superusers change people here, and nobody changes their own flags: staff cannot raise their own rights."""
 
     form = UserForm
@@ -223,6 +223,21 @@ class LabelClassAdmin(ReadMostlyAdmin):
     list_filter = ["retired_at"]
     list_select_related = ["project"]
     search_fields = ["path", "project__name"]
+
+
+@admin.register(models.ClassExample)
+class ClassExampleAdmin(ReadMostlyAdmin):
+    list_display = ["label_class", "item", "is_counter", "note", "created_at"]
+    list_filter = ["is_counter"]
+    list_select_related = ["label_class", "item"]
+    search_fields = ["label_class__path", "item__path", "note"]
+    actions = [
+        service_action(
+            "remove",
+            _("Remove the example"),
+            lambda request, row: class_examples.remove_example(actor=request.user, example=row),
+        )
+    ]
 
 
 @admin.register(models.Counter)

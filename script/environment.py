@@ -19,6 +19,13 @@ STAMP = VENV / "tessera-setup.json"
 OLDEST = (3, 11)
 OTHER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 MEGABYTES_TO_INSTALL = 700
+MEGABYTES_WITH_TORCH = 3500
+# What each kind of use installs. A start needs no torch: only what trains or tests does.
+FILES = {
+    "start": ["requirements.txt"],
+    "vision": ["requirements.txt", "requirements-vision.txt"],
+    "test": ["requirements.txt", "requirements-vision.txt", "requirements-dev.txt"],
+}
 
 
 class Trouble(Exception):
@@ -87,8 +94,8 @@ def write_stamp(**changed):
 
 
 def requirement_files(kind):
-    """The files that decide what `kind` ("start" or "test") needs."""
-    return ["requirements.txt", "constraints.txt"] + (["requirements-dev.txt"] if kind == "test" else [])
+    """The files that decide what `kind` ("start", "vision" or "test") needs."""
+    return FILES[kind] + ["constraints.txt"]
 
 
 def is_ready(kind):
@@ -148,8 +155,27 @@ def same_python():
     return answer.decode().strip() == repr(sys.version_info[:2])
 
 
+def install(kind):
+    """Installs the packages of `kind` into .venv: torch and its partner first, then the rest around them."""
+    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    if (ROOT / "constraints.txt").exists():
+        command += ["-c", "constraints.txt"]
+    if kind != "start":
+        import torch_pair
+
+        if shutil.disk_usage(str(ROOT)).free < MEGABYTES_WITH_TORCH * 1024 * 1024:
+            raise Trouble(
+                f"The disk that holds {ROOT} is nearly full; the packages with torch need {MEGABYTES_WITH_TORCH} MB. "
+                "Free some space and run this again."
+            )
+        torch_pair.install(venv_python(), ROOT / "constraints.txt", run_logged, say, Trouble)
+    for name in FILES[kind]:
+        command += ["-r", name]
+    run_logged(command, "Installing packages")
+
+
 def ensure(kind):
-    """Makes .venv hold what `kind` ("start" or "test") needs; quick where it does already."""
+    """Makes .venv hold what `kind` ("start", "vision" or "test") needs; quick where it does already."""
     import fcntl
 
     if is_ready(kind):
@@ -164,13 +190,9 @@ def ensure(kind):
                 make_venv()
             begin = time.time()
             say("Tessera: installing packages, which takes a minute or two the first time …")
-            name = "requirements-dev.txt" if kind == "test" else "requirements.txt"
-            command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", name]
-            if (ROOT / "constraints.txt").exists():
-                command += ["-c", "constraints.txt"]
-            run_logged(command, "Installing packages")
-            # What tests need holds what a start needs.
-            kinds = ["start", "test"] if kind == "test" else ["start"]
+            install(kind)
+            # What has more holds what needs less.
+            kinds = [each for each in FILES if set(FILES[each]) <= set(FILES[kind])]
             write_stamp(**{each: fingerprint(*requirement_files(each)) for each in kinds})
             say(f"Tessera: packages installed in {time.time() - begin:.0f} s.")
     except OSError as error:

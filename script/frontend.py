@@ -1,7 +1,8 @@
 """Collects the front-end packages that pages load, from npm into static/vendor/, as package-lock.json pins them.
 
 package.json lists under "tessera": {"collect": {package: file}} which ES module of which package pages import; it is
-copied to static/vendor/<package>.js, and imports of one collected package by another are made relative.
+copied to static/vendor/<package>.js, and imports of one collected package by another are made relative. A package whose
+module lies in several files names a list of them; they keep their names, in static/vendor/<package>/.
 """
 
 import json
@@ -10,6 +11,7 @@ import re
 import shutil
 import ssl
 import subprocess
+from pathlib import Path
 
 import environment
 from environment import ROOT, VENV, Trouble, fingerprint, read_stamp, run_logged, say, write_stamp
@@ -20,14 +22,22 @@ VENDOR = ROOT / "static" / "vendor"
 
 
 def wanted():
-    """{package: file inside it} of what pages import."""
+    """{package: file inside it, or a list of files} of what pages import."""
     return json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["tessera"]["collect"]
+
+
+def places(package, files):
+    """[(file in the package, where pages find it)] of one collected package."""
+    if isinstance(files, str):
+        return [(files, VENDOR / (package + ".js"))]
+    return [(name, VENDOR / package / Path(name).name) for name in files]
 
 
 def is_ready():
     """Whether static/vendor holds what package.json and its lock ask for. Changes nothing."""
     state = fingerprint("package.json", "package-lock.json")
-    return read_stamp().get("frontend") == state and all((VENDOR / (name + ".js")).exists() for name in wanted())
+    targets = [target for package, files in wanted().items() for _, target in places(package, files)]
+    return read_stamp().get("frontend") == state and all(target.exists() for target in targets)
 
 
 def find_npm():
@@ -64,14 +74,23 @@ def ensure():
     # No package may run a script of its own on this machine; the lock file decides every version.
     command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
     run_logged(command, "Collecting front-end packages", **trusted_certificates())
-    VENDOR.mkdir(parents=True, exist_ok=True)
-    packages = wanted()
-    for package, name in packages.items():
-        source = ROOT / "node_modules" / package / name
-        if not source.is_file():
-            raise Trouble(f"{name} is not in the npm package {package}; correct package.json.")
-        text = source.read_text(encoding="utf-8")
-        for other in packages:
-            text = re.sub(rf"(from\s*|import\s*)(['\"]){re.escape(other)}\2", rf"\1'./{other}.js'", text)
-        (VENDOR / (package + ".js")).write_text(text, encoding="utf-8")
+    collect()
     write_stamp(frontend=fingerprint("package.json", "package-lock.json"))
+
+
+def collect():
+    """Copies what pages import from node_modules/ into static/vendor/."""
+    packages = wanted()
+    for package, files in packages.items():
+        for name, target in places(package, files):
+            source = ROOT / "node_modules" / package / name
+            if not source.is_file():
+                raise Trouble(f"{name} is not in the npm package {package}; correct package.json.")
+            text = source.read_text(encoding="utf-8")
+            here = "./" if isinstance(files, str) else "../"
+            for other in packages:
+                text = re.sub(rf"(from\s*|import\s*)(['\"]){re.escape(other)}\2", rf"\1'{here}{other}.js'", text)
+            # The map of a source is not collected, and a reference to what is not there stops the static files.
+            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")

@@ -41,18 +41,20 @@ def _commits(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """A test that commits empties every table when it ends: the rows that a migration made come back at once.
+    """A test that commits empties every table when it ends: the rows that migrations made come back at once.
 
-    The migration itself makes them again. Django's own way (serialized_rollback) keeps them on the connection object,
-    which is another one while a browser's event loop runs in this thread.
+    The migrations themselves make them again. Django's own way (serialized_rollback) keeps them on the connection
+    object, which is another one while a browser's event loop runs in this thread.
     """
     yield
     if nextitem is None or not _commits(item):
         return  # after the last test the test database itself is gone
     with item.config.stash[blocking_manager_key].unblock():
         roles = importlib.import_module("projects.migrations.0002_built_in_roles")
+        rights = importlib.import_module("projects.migrations.0004_rights_to_comment_and_prelabel")
         if not apps.get_model("projects", "Role").objects.exists():
             roles.make_roles(apps, None)
+            rights.grant(apps, None)
         connections.close_all()
 
 

@@ -32,7 +32,7 @@ DECISIONS = {
     "return": reviewing.return_skipped,
     "remove": reviewing.remove_skipped,
 }
-FILTERS = ["status", "label_class", "labeler", "approved", "submitted_from", "submitted_until", "path"]
+FILTERS = ["status", "label_class", "labeler", "approved", "submitted_from", "submitted_until", "path", "questions"]
 
 
 class ReviewSerializer(serializers.Serializer[Any]):

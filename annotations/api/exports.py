@@ -123,7 +123,7 @@ class DashboardViewSet(ScopedViewSet):
         access.require(request.user, Capability.READ_SUMMARY, project.workspace_id)
         board = selectors.dashboard(project)
         names = ["total", "labeled", "skipped", "needs_review", "incomplete", "approved", "percent"]
-        names += ["manual", "clustered", "prelabeled", "label_total", "version"]
+        names += ["manual", "clustered", "prelabeled", "label_total", "questions", "version"]
         return Reply(
             {name: getattr(board, name) for name in names}
             | {

@@ -16,14 +16,33 @@ from rest_framework.response import Response as Reply
 from annotations import selectors
 from annotations.api.rendering import task_json
 from annotations.models import Response, Task
-from annotations.services import queue, submission
+from annotations.services import editing, queue, submission
 from annotations.services.answers import Answer, parse_annotation
+from annotations.services.editing import Edit
 from labeling_site.core.api import ScopedViewSet, remember_reply
 from projects.models import Project
 
 
 class NextTaskSerializer(serializers.Serializer[Any]):
-    page_size = serializers.IntegerField(default=1, help_text="1, 4, 6 or 9; always 1 for boxes and polygons.")
+    page_size = serializers.IntegerField(
+        default=1, help_text="1, 4, 6, 9, 16, 25 or 36; always 1 for boxes and polygons."
+    )
+    holding = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=2**63 - 1),
+        default=list,
+        max_length=100,
+        help_text="Tasks that you have already: you get another one.",
+    )
+    ahead = serializers.BooleanField(
+        default=False, help_text="A page to be opened later: none is given while few items are free."
+    )
+
+
+class HeartbeatSerializer(serializers.Serializer[Any]):
+    tasks = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=2**63 - 1), allow_empty=False, max_length=100
+    )
+    page_size = serializers.IntegerField(default=1, min_value=1, max_value=100)
 
 
 class PointsSerializer(serializers.Serializer[Any]):
@@ -60,11 +79,48 @@ class AnswerSerializer(serializers.Serializer[Any]):
     skip_reason = serializers.CharField(max_length=300, allow_blank=True, default="")
     annotations = serializers.ListField(child=serializers.DictField(), default=list)
     active_seconds = serializers.FloatField(min_value=0, default=0)
+    actions = serializers.FloatField(min_value=0, default=0, help_text="Clicks and keys that it took.")
+    operations = serializers.ListField(
+        child=serializers.UUIDField(),
+        default=list,
+        max_length=10_000,
+        help_text="Edits that this answer contains and that were not sent alone.",
+    )
+    base = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, allow_null=True, default=None, help_text="Revision of the draft you saw."
+    )
 
 
 class SubmitSerializer(serializers.Serializer[Any]):
     operation_id = serializers.UUIDField(help_text="Made by the client; the same one sent twice is one submit.")
     answers = AnswerSerializer(many=True)
+    client = serializers.UUIDField(allow_null=True, default=None, help_text="Which browser or program this is.")
+    correction = serializers.BooleanField(
+        allow_null=True, default=None, help_text="Whether you know that the page was submitted before."
+    )
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """For the schema: what an annotation is after an edit."""
+
+    id = serializers.UUIDField()
+    after = serializers.DictField(allow_null=True, help_text="The annotation; null where it is gone.")
+    at = serializers.IntegerField(default=0, help_text="Its place in the drawing order.")
+
+
+class OperationSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="Made by the client; the same one sent twice is applied once.")
+    assignment = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    base = serializers.IntegerField(
+        default=0, min_value=0, max_value=2**31 - 1, help_text="Revision of the draft you saw."
+    )
+    changes = serializers.ListField(child=serializers.DictField(), help_text="Each {id, after, at}.")
+
+
+class OperationsSerializer(serializers.Serializer[Any]):
+    client = serializers.UUIDField(help_text="Which browser or program this is.")
+    correction = serializers.BooleanField(default=False, help_text="Edits of a page that was submitted before.")
+    operations = OperationSerializer(many=True)
 
 
 def handed_out(given: queue.HandOut) -> dict[str, Any]:
@@ -94,14 +150,23 @@ class ProjectTaskViewSet(ScopedViewSet):
 
     @extend_schema(request=NextTaskSerializer, responses=OpenApiTypes.OBJECT)
     def create(self, request: Request, project_pk: str) -> Reply:
-        size = self.validated(NextTaskSerializer)["page_size"]
+        asked = self.validated(NextTaskSerializer)
 
         def respond() -> Reply:
-            given = queue.next_task(actor=request.user, project=self.project(), page_size=size)
+            given = queue.next_task(actor=request.user, project=self.project(), **asked)
             code = status.HTTP_201_CREATED if given.task else status.HTTP_200_OK
             return Reply(handed_out(given), status=code)
 
         return remember_reply(request, respond)
+
+    @extend_schema(request=HeartbeatSerializer, responses=OpenApiTypes.OBJECT)
+    @action(detail=False, methods=["post"])
+    def heartbeat(self, request: Request, project_pk: str) -> Reply:
+        """Keeps several pages for another ten minutes; {"lost": tasks that are not yours any more, "scarce": whether
+        pages that nobody looks at have to be given back}."""
+        asked = self.validated(HeartbeatSerializer)
+        kept = queue.heartbeat_tasks(actor=request.user, project=self.project(), **asked)
+        return Reply({"lost": kept.lost, "scarce": kept.is_scarce})
 
 
 class TaskViewSet(ScopedViewSet):
@@ -133,6 +198,9 @@ class TaskViewSet(ScopedViewSet):
                 outcome=answer["outcome"],
                 skip_reason=answer["skip_reason"],
                 active_seconds=answer["active_seconds"],
+                actions=answer["actions"],
+                operations=answer["operations"],
+                base=answer["base"],
                 annotations=[
                     parse_annotation(one, f"answers[{index}].annotations[{at}]")
                     for at, one in enumerate(answer["annotations"])
@@ -140,10 +208,44 @@ class TaskViewSet(ScopedViewSet):
             )
             for index, answer in enumerate(data["answers"])
         ]
-        done = submission.submit_task(actor=request.user, task=task, operation_id=data["operation_id"], answers=answers)
+        done = submission.submit_task(
+            actor=request.user,
+            task=task,
+            operation_id=data["operation_id"],
+            answers=answers,
+            client=data["client"],
+            correction=data["correction"],
+        )
         refused = [{"assignment": one.assignment_id, "code": one.code, "detail": one.detail} for one in done.refused]
         page = selectors.with_page(Task.objects.filter(pk=task.pk)).get()
         return Reply({"task": task_json(page), "remaining": queue.remaining(task.project), "refused": refused})
+
+    @extend_schema(request=OperationsSerializer, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def operations(self, request: Request, pk: str) -> Reply:
+        """Applies edits of the page, each once; a refused one leaves no trace, and the rest goes through.
+
+        {"results": [{"id", "status", "code", "detail"}], "revisions": {assignment: revision of its draft}}.
+        """
+        data = self.validated(OperationsSerializer)
+        edits = [Edit(one["id"], one["assignment"], one["changes"], one["base"]) for one in data["operations"]]
+        done = editing.apply_operations(
+            actor=request.user,
+            task=get_object_or_404(self.mine(), pk=pk),
+            client=data["client"],
+            edits=edits,
+            correction=data["correction"],
+        )
+        results = [
+            {
+                "id": one.operation_id,
+                "status": "refused" if one.code else "applied",
+                "code": one.code,
+                "detail": one.detail,
+            }
+            for one in done.verdicts
+        ]
+        return Reply({"results": results, "revisions": done.revisions})
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])

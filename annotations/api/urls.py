@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from annotations.api import assignments, entries, exports, tasks
+from annotations.api import assignments, comments, entries, exports, prelabels, tasks
 
 router = SimpleRouter()
 router.register(r"projects/(?P<project_pk>\d+)/tasks", tasks.ProjectTaskViewSet, "api-project-task")
@@ -12,6 +12,10 @@ router.register(r"projects/(?P<project_pk>\d+)/exports", exports.ProjectExportVi
 router.register(
     r"projects/(?P<project_pk>\d+)/assignments", assignments.ProjectAssignmentViewSet, "api-project-assignment"
 )
+router.register(r"projects/(?P<project_pk>\d+)/prelabels", prelabels.ProjectPrelabelViewSet, "api-project-prelabel")
+router.register(r"projects/(?P<project_pk>\d+)/comments", comments.ProjectCommentViewSet, "api-project-comment")
+router.register(r"entries/(?P<entry_pk>\d+)/comments", comments.EntryCommentViewSet, "api-entry-comment")
+router.register("comments", comments.CommentViewSet, "api-comment")
 router.register("assignments", assignments.AssignmentViewSet, "api-assignment")
 router.register("tasks", tasks.TaskViewSet, "api-task")
 router.register("entries", entries.EntryViewSet, "api-entry")

@@ -22,7 +22,8 @@ class ResponseQuerySet(ScopedQuerySet):
 class Response(models.Model):
     """One complete answer for one item. A correction is a new row that names the one it replaces; nothing is deleted.
 
-    `operation_id` is made by the client: the same submit sent twice finds its first result.
+    `operation_id` is made by the client: the same submit sent twice finds its first result. `active_seconds` and
+    `actions` (clicks and keys) are those of the page, shared out over its items.
     """
 
     class Kind(models.TextChoices):
@@ -46,6 +47,7 @@ class Response(models.Model):
     replaces = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaced_by")
     operation_id = models.UUIDField(default=uuid.uuid4, editable=False)
     active_seconds = models.FloatField(_("active seconds"), default=0)
+    actions = models.FloatField(_("clicks and keys"), default=0)
     submitted_at = models.DateTimeField(_("submitted"), auto_now_add=True)
 
     objects = ResponseQuerySet.as_manager()

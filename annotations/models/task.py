@@ -10,13 +10,16 @@ from annotations.models.queue_entry import QueueEntry
 from projects.models import Project, User
 from projects.models.scoped import ScopedQuerySet
 
+PAGE_SIZES = (1, 4, 6, 9, 16, 25, 36)
+"""How many items a page may hold. The dense ones are for clusters of like images; beyond 36 none can be judged."""
+
 
 class TaskQuerySet(ScopedQuerySet):
     workspace_path = "project__workspace_id"
 
 
 class Task(models.Model):
-    """A page of 1 to 9 items for one labeler."""
+    """A page of 1 to 36 items for one labeler."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -35,6 +38,7 @@ class Task(models.Model):
     class Meta:
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
+        constraints = [models.CheckConstraint(condition=Q(page_size__in=PAGE_SIZES), name="task_page_size")]
         indexes = [models.Index(fields=["project", "labeler", "state", "-id"], name="task_of_labeler")]
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ Status = QueueEntry.Status
 ALL = "all"
 # Only of these is it certain that each entry says when it was answered.
 BY_TIME = frozenset({Status.LABELED, Status.SKIPPED})
-FIELDS = ("status", "label_class", "labeler", "approved", "submitted_from", "submitted_until", "path")
+FIELDS = ("status", "label_class", "labeler", "approved", "submitted_from", "submitted_until", "path", "questions")
 MANY = 1000
 
 

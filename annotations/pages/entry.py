@@ -22,9 +22,10 @@ from annotations.pages.browsing import Browse
 from annotations.pages.common import back_to, head, in_project
 from annotations.pages.data_tab import actions
 from annotations.pages.pictures import picture, shape
-from annotations.services import reviewing
+from annotations.services import comments, reviewing
 from annotations.services.answers import AnswerAnnotation
 from labeling_site.core import errors
+from projects import access
 from projects.access import Capability
 from projects.models import Project
 from projects.selectors import class_list
@@ -42,7 +43,7 @@ class Event:
 
 
 def _entry(project: Project, entry_id: int) -> QueueEntry:
-    rows = QueueEntry.objects.filter(project=project).select_related("item", "final_response__author")
+    rows = QueueEntry.objects.filter(project=project).select_related("project", "item", "final_response__author")
     return get_object_or_404(rows, pk=entry_id)
 
 
@@ -51,6 +52,7 @@ def _entry(project: Project, entry_id: int) -> QueueEntry:
 def entry_page(request: HttpRequest, project: Project, entry_id: int) -> HttpResponse:
     """The single view. The filter it was opened with leads to the images before and after."""
     entry = _entry(project, entry_id)
+    reader: Any = request.user
     browse = Browse.from_query(project, request.GET)
     annotations = selectors.final_annotations([entry])[entry.pk]
     frame = _frame(request, entry, annotations)
@@ -73,6 +75,8 @@ def entry_page(request: HttpRequest, project: Project, entry_id: int) -> HttpRes
         "chosen": {one.label_class_id for one in annotations},
         "classes": classes,
         "may_correct_this": answered,
+        "threads": comments.visible_threads(reader, entry),
+        "may_comment": access.may(request.user, Capability.COMMENT, project.workspace_id),
     }
     return render(request, "annotations/entry.html", head(request, project, "data") | context)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,8 +11,10 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from annotations.models import PAGE_SIZES
+from annotations.pages.classes import examples_of
 from annotations.pages.common import head, in_project
-from annotations.services.queue import PAGE_SIZES
+from projects import access
 from projects.access import Capability
 from projects.models import Project
 from projects.selectors import class_list
@@ -24,6 +27,8 @@ def label(request: HttpRequest, project: Project) -> HttpResponse:
     """Instructions first, then pages of items; everything after that goes through the API."""
     nodes = class_list(project)
     frame = head(request, project, "label")
+    user: Any = request.user
+    examples = examples_of(project)
     text = f"{project.instructions}\n{project.instructions_url}"
     context = {
         "project": {
@@ -35,13 +40,21 @@ def label(request: HttpRequest, project: Project) -> HttpResponse:
             "instructions_hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "can_label": True,
         },
-        "user": {"id": request.user.pk},
+        "user": {
+            "id": user.pk,
+            "email": user.email,
+            "may_comment": access.may(user, Capability.COMMENT, project.workspace_id),
+        },
+        "preferences": {name: user.preferences.get(name) for name in ("keymap", "labeling")},
         "urls": {
             "tasks": reverse("api-project-task-list", args=[project.pk]),
             "task": reverse("api-task-detail", args=[0]).replace("/0/", "/{id}/"),
             # Where one goes back to: people who may see no dashboard have their list.
             "dashboard": reverse("project", args=[project.pk]) if frame["may_summary"] else reverse("projects"),
             "home": reverse("projects"),
+            "me": reverse("api-me"),
+            "comments": reverse("api-entry-comment-list", args=[0]).replace("/0/", "/{id}/"),
+            "comment": reverse("api-comment-reply", args=[0]).replace("/0/reply/", "/{id}/"),
         },
         "classes": [
             {
@@ -53,6 +66,7 @@ def label(request: HttpRequest, project: Project) -> HttpResponse:
                 "parent": node.label_class.parent_id,
                 "depth": node.depth,
                 "key": node.key or None,
+                "examples": examples.get(node.label_class.pk, []),
             }
             for node in nodes
         ],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotations.pages import classes, dashboard, data_tab, details, entry, exports, labeling
+from annotations.pages import classes, comments, dashboard, data_tab, details, entry, exports, labeling
 
 urlpatterns = [
     # Dashboard
@@ -19,10 +19,22 @@ urlpatterns = [
     path("projects/<int:project_id>/data/review/", data_tab.review, name="project-review"),
     path("projects/<int:project_id>/data/<int:entry_id>/", entry.entry_page, name="project-entry"),
     path("projects/<int:project_id>/data/<int:entry_id>/correct/", entry.correct_entry, name="project-entry-correct"),
+    path("projects/<int:project_id>/data/<int:entry_id>/comments/", comments.write, name="project-entry-comment"),
+    path(
+        "projects/<int:project_id>/data/<int:entry_id>/comments/<int:comment_id>/",
+        comments.change,
+        name="project-comment-change",
+    ),
+    path("projects/<int:project_id>/data/<int:entry_id>/example/", classes.add_example, name="project-example-add"),
     # Details
     path("projects/<int:project_id>/details/", details.details, name="project-details"),
     path("projects/<int:project_id>/details/classes/add/", classes.add, name="project-classes-add"),
     path("projects/<int:project_id>/details/classes/<int:class_id>/", classes.change, name="project-class-change"),
+    path(
+        "projects/<int:project_id>/details/examples/<int:example_id>/remove/",
+        classes.remove_example,
+        name="project-example-remove",
+    ),
     path("projects/<int:project_id>/details/<slug:section>/", details.details, name="project-details-section"),
     path("projects/<int:project_id>/delete/", details.delete, name="project-delete"),
     # Exports

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -31,13 +32,20 @@ class AnswerAnnotation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a labeler says about one leased item."""
+    """What a labeler says about one leased item.
+
+    `operations` are edits of the client that this answer contains and that it has not sent alone. `base` is the
+    revision of the draft that the client saw, None where it has not looked.
+    """
 
     assignment_id: int
     outcome: str = Response.Outcome.LABELED
     skip_reason: str = ""
     annotations: Sequence[AnswerAnnotation] = field(default_factory=tuple)
     active_seconds: float = 0.0
+    actions: float = 0.0
+    operations: Sequence[uuid.UUID] = field(default_factory=tuple)
+    base: int | None = None
 
 
 def parse_annotation(data: Mapping[str, Any], where: str) -> AnswerAnnotation:
@@ -101,25 +109,37 @@ def _clipped(kind: TaskType, item: Item, one: AnswerAnnotation, where: str) -> A
     return AnswerAnnotation(one.client_id, one.label_class_id, one.frame, box, polygon)
 
 
+def class_states(project: Project, wanted: Collection[int]) -> dict[int, datetime | None]:
+    """When each of these classes was retired (None: it is in use); what is no class of the project is not in it."""
+    return dict(LabelClass.objects.filter(project=project, pk__in=wanted).values_list("pk", "retired_at"))
+
+
+def check_class(pk: int, known: Mapping[int, datetime | None]) -> None:
+    """Raises Invalid for what is no class of the project, Conflict for a retired one."""
+    if pk not in known:
+        raise errors.Invalid(
+            _("Class %d is not a class of this project.") % pk,
+            way_out=_("Reload the list of classes."),
+            code="unknown_class",
+        )
+    if known[pk] is not None:
+        raise errors.Conflict(
+            _("Class %d has been retired.") % pk, way_out=_("Choose another class."), code="retired_class"
+        )
+
+
 def check_classes(project: Project, annotations: Sequence[AnswerAnnotation]) -> None:
     """Raises Invalid naming the first class that is not one of this project's or has been retired."""
     wanted = {one.label_class_id for one in annotations}
-    known = dict(LabelClass.objects.filter(project=project, pk__in=wanted).values_list("pk", "retired_at"))
+    known = class_states(project, wanted)
     for pk in sorted(wanted):
-        if pk not in known:
-            raise errors.Invalid(
-                _("Class %d is not a class of this project.") % pk,
-                way_out=_("Reload the list of classes."),
-                code="unknown_class",
-            )
-        if known[pk] is not None:
-            raise errors.Conflict(
-                _("Class %d has been retired.") % pk, way_out=_("Choose another class."), code="retired_class"
-            )
+        check_class(pk, known)
 
 
-def rows(response: Response, annotations: Sequence[AnswerAnnotation]) -> list[Annotation]:
-    """Unsaved Annotation rows of a response, in drawing order."""
+def rows(
+    response: Response, annotations: Sequence[AnswerAnnotation], origins: Mapping[uuid.UUID, str] | None = None
+) -> list[Annotation]:
+    """Unsaved Annotation rows of a response, in drawing order; `origins` names those that are not by hand."""
     found = []
     for position, one in enumerate(annotations):
         bounds = one.box or (one.polygon.bounds if one.polygon else None)
@@ -135,6 +155,7 @@ def rows(response: Response, annotations: Sequence[AnswerAnnotation]) -> list[An
                 width=bounds.width if bounds else None,
                 height=bounds.height if bounds else None,
                 polygon=one.polygon.to_json() if one.polygon else None,
+                origin=(origins or {}).get(one.client_id, Annotation.Origin.MANUAL),
             )
         )
     return found

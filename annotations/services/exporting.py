@@ -36,7 +36,8 @@ from labeling_site.core.models import Job
 from labeling_site.core.parsing import moment
 from projects import access
 from projects.access import Capability
-from projects.models import LabelClass, Project, User
+from projects.models import LabelClass, Project, User, Workspace
+from projects.services import api_keys
 
 CHUNK = 500
 LINK_SECONDS = 3600
@@ -153,30 +154,42 @@ def _discard(names: list[str]) -> None:
 
 
 def download_token(*, actor: User, transfer: Transfer) -> str:
-    """A token that opens this file for an hour, to anyone who holds it. Raises Conflict before the file is ready."""
+    """A token that opens this file for an hour, to anyone who holds it, as long as the actor may export.
+
+    Raises Conflict before the file is ready.
+    """
     access.require(actor, Capability.EXPORT, transfer.project.workspace_id)
     if transfer.job.state != Job.State.SUCCEEDED:
         raise errors.Conflict(_("This export is not ready."), way_out=_("Wait until it has succeeded."))
-    return signing.dumps(transfer.pk, salt=SALT)
+    key = getattr(actor, "api_key", None)
+    return signing.dumps([transfer.pk, actor.pk, key.pk if key else None], salt=SALT)
 
 
 def open_download(token: str, *, report: bool = False) -> tuple[Transfer, IO[bytes]]:
     """The file behind a download token, or the fidelity report beside it.
 
-    Raises Gone when the token ran out, NotFound when it is no token of ours.
+    Raises Gone when the token ran out, or with it the right of whoever asked for it; NotFound when it is none of ours.
     """
     try:
-        pk = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
+        pk, actor_id, key_id = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
     except signing.SignatureExpired:
         raise errors.Gone(
             _("This download link has run out."), way_out=_("Ask for a new one on the exports page.")
         ) from None
-    except signing.BadSignature:
+    except (signing.BadSignature, ValueError, TypeError):
         raise errors.NotFound(_("This is no download link of this site.")) from None
-    transfer = Transfer.objects.filter(pk=pk, project__deleted_at=None).select_related("project").first()
+    transfer = Transfer.objects.filter(pk=pk, project__deleted_at=None).select_related("project__workspace").first()
     if transfer is None or not transfer.storage_key or not default_storage.exists(transfer.storage_key):
         raise errors.Gone(_("This export has been deleted."))
+    actor = api_keys.actor_again(actor_id, key_id)
+    workspace = transfer.project.workspace
+    if actor is None or workspace.deleted_at or not _may_export(actor, workspace):
+        raise errors.Gone(_("This download link has run out."), way_out=_("Ask for a new one on the exports page."))
     return transfer, default_storage.open(transfer.storage_key + (REPORT_ENDING if report else ""), "rb")
+
+
+def _may_export(actor: User, workspace: Workspace) -> bool:
+    return access.is_administrator(actor) or access.may(actor, Capability.EXPORT, workspace)
 
 
 def write_export(claim: Claim) -> dict[str, Any]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Assignment, QueueEntry, Task
+from annotations.models import PAGE_SIZES, Assignment, Draft, QueueEntry, Task
+from annotations.services import drafts
 from labeling_site.core import errors, events
 from projects import access
 from projects.access import Capability
 from projects.models import Project, User
 from projects.services import counters
 
-PAGE_SIZES = (1, 4, 6, 9)
 HOLDING = (Assignment.State.LIVE, Assignment.State.DONE)
 END_BATCH = 500
+MAX_OPEN = 12
+"""Pages that one person may hold at once in a project."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +36,43 @@ class HandOut:
     reason: str = ""
 
 
-def next_task(*, actor: User, project: Project, page_size: int = 1) -> HandOut:
-    """The open task of this labeler, with its leases renewed, or a new one of up to `page_size` items.
+@dataclass(frozen=True)
+class Kept:
+    """What became of leases: tasks whose lease has ended, and whether those taken ahead have to be given back."""
+
+    lost: list[int]
+    is_scarce: bool
+
+
+def next_task(
+    *, actor: User, project: Project, page_size: int = 1, holding: Collection[int] = (), ahead: bool = False
+) -> HandOut:
+    """An open task of this labeler, with its leases renewed, or a new one of up to `page_size` items.
+
+    The tasks in `holding` are those that the caller has already: it gets another one. `ahead` asks for a page that is
+    not looked at yet; while fewer items are free than the people at work need, there is none.
 
     No item is ever held by two people in the same slot: free entries are locked while they are claimed, and two
     database constraints stand behind that. Reasons for no task: "paused", "empty" (nothing is left), "waiting" (others
-    hold all that is left). Raises Forbidden without the right to label.
+    hold all that is left), "scarce" (nothing to take ahead), "enough" (this person holds MAX_OPEN pages). Raises
+    Forbidden without the right to label.
     """
     access.require(actor, Capability.LABEL, project.workspace_id)
     if page_size not in PAGE_SIZES:
-        raise errors.Invalid(_("A page holds 1, 4, 6 or 9 images."), fields={"page_size": [_("Use 1, 4, 6 or 9.")]})
+        sizes = ", ".join(map(str, PAGE_SIZES))
+        raise errors.Invalid(_("A page holds %s images.") % sizes, fields={"page_size": [_("Use one of %s.") % sizes]})
     if not project.kind.is_classification:
         page_size = 1
     if project.state != Project.State.RUNNING:
         return HandOut(None, remaining(project), "paused")
-    task = _open_task(actor, project)
+    held = _open_tasks(actor, project)
+    task = next((one for one in held if one.pk not in holding), None)
     if task is not None:
         return HandOut(renew(task), remaining(project))
+    if len(held) >= MAX_OPEN:
+        return HandOut(None, remaining(project), "enough")
+    if ahead and free_beyond_need(project, page_size) < page_size:
+        return HandOut(None, remaining(project), "scarce")
     with transaction.atomic():
         now = timezone.now()
         freed = _expire(project, now)
@@ -72,11 +94,20 @@ def remaining(project: Project) -> int:
     return counters.read(project.pk, "unlabeled").get("unlabeled", 0)
 
 
-def _open_task(actor: User, project: Project) -> Task | None:
+def free_beyond_need(project: Project, page_size: int) -> int:
+    """Items free beyond one page for each person at work; below 0 nobody keeps pages taken ahead."""
+    counts = counters.read(project.pk)
+    free = sum(counts.get(name, 0) for name in QueueEntry.Queue.values)
+    live = Assignment.objects.filter(project=project, state=Assignment.State.LIVE, expires_at__gt=timezone.now())
+    return free - max(live.values("labeler").distinct().count(), 1) * page_size
+
+
+def _open_tasks(actor: User, project: Project) -> list[Task]:
+    """Those with work on them first, then the oldest: the page that was looked at before those taken ahead."""
     live = Assignment.objects.filter(task=OuterRef("pk"), state=Assignment.State.LIVE, expires_at__gt=timezone.now())
-    return (
-        Task.objects.filter(Exists(live), project=project, labeler=actor, state=Task.State.OPEN).order_by("-id").first()
-    )
+    rows = Task.objects.filter(Exists(live), project=project, labeler=actor, state=Task.State.OPEN)
+    worked_on = Draft.objects.filter(assignment__task=OuterRef("pk"), is_open=True)
+    return list(rows.order_by(Exists(worked_on).desc(), "id")[:MAX_OPEN])
 
 
 def _claimable(actor: User, project: Project, count: int) -> list[QueueEntry]:
@@ -98,7 +129,7 @@ def _lease(actor: User, project: Project, entries: list[QueueEntry], page_size: 
         held = Assignment.objects.filter(entry__in=entries, round=F("entry__round"), state__in=HOLDING)
         for entry_id, slot in held.values_list("entry_id", "slot"):
             taken.setdefault(entry_id, set()).add(slot)
-    Assignment.objects.bulk_create(
+    made = Assignment.objects.bulk_create(
         Assignment(
             task=task,
             entry=entry,
@@ -112,6 +143,7 @@ def _lease(actor: User, project: Project, entries: list[QueueEntry], page_size: 
         for position, entry in enumerate(entries)
     )
     QueueEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(open_slots=F("open_slots") - 1)
+    drafts.bring_back(actor, made, entries)
     return task
 
 
@@ -172,6 +204,19 @@ def heartbeat(*, actor: User, task: Task) -> Task:
         way_out=_("What you drew is kept in this browser. Open the next page."),
         code="lease_lost",
     )
+
+
+def heartbeat_tasks(*, actor: User, project: Project, tasks: Collection[int], page_size: int = 1) -> Kept:
+    """Keeps the leases of several of one's own pages alive. A page of somebody else counts as lost."""
+    access.require(actor, Capability.LABEL, project.workspace_id)
+    now = timezone.now()
+    mine = Assignment.objects.filter(
+        task__in=tasks, task__project=project, task__labeler=actor, state=Assignment.State.LIVE
+    )
+    ends = dict(mine.values("task").annotate(end=Min("expires_at")).values_list("task", "end"))
+    kept = [pk for pk, end in ends.items() if end >= now]
+    mine.filter(task__in=kept).update(expires_at=now + settings.LEASE)
+    return Kept(sorted(set(tasks) - set(kept)), free_beyond_need(project, page_size) < 0)
 
 
 def release_task(*, actor: User, task: Task) -> Task:

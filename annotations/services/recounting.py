@@ -7,7 +7,8 @@ from collections import Counter as Tally
 from django.db import transaction
 from django.db.models import Count
 
-from annotations.models import Annotation, QueueEntry
+from annotations.models import Annotation, Comment, QueueEntry
+from annotations.services.comments import QUESTIONS
 from labeling_site.core import events
 from projects.models import Project
 from projects.services import counters
@@ -32,6 +33,8 @@ def count(project: Project) -> dict[str, int]:
     final = Annotation.objects.filter(response__final_for__project=project, response__final_for__status=Status.LABELED)
     for row in final.values("label_class").annotate(n=Count("id")).order_by():
         found[f"class:{row['label_class']}"] = row["n"]
+    asked = Comment.objects.filter(entry__project=project, asks_lead=True, resolved_at=None)
+    found[QUESTIONS] = asked.count()
     return {key: value for key, value in found.items() if value}
 
 

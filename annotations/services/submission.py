@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Annotation, Assignment, QueueEntry, Response, Task
+from annotations.models import Annotation, Assignment, Draft, Operation, PrelabelDecision, QueueEntry, Response, Task
 from annotations.services import answers as checking
-from annotations.services import finalizing
+from annotations.services import drafts, finalizing, prelabels
 from annotations.services.answers import Answer
 from labeling_site.core import errors, events
 from projects import access
@@ -38,13 +38,23 @@ class Submitted:
     refused: list[Refusal]
 
 
-def submit_task(*, actor: User, task: Task, operation_id: uuid.UUID, answers: Sequence[Answer]) -> Submitted:
+def submit_task(
+    *,
+    actor: User,
+    task: Task,
+    operation_id: uuid.UUID,
+    answers: Sequence[Answer],
+    client: uuid.UUID | None = None,
+    correction: bool | None = None,
+) -> Submitted:
     """Stores the answers of one's own page and moves its items on.
 
     The same `operation_id` sent again changes nothing and gets the same reply. A new one for a page that was already
     submitted is a correction, possible until an item is approved or rejected. An answer whose lease ran out is still
-    taken while nobody else holds the item. Raises Invalid for an incomplete page or an answer that does not fit the
-    task type, and Conflict when nothing of the page can be taken.
+    taken while nobody else holds the item. A `client` that says who it is does not overwrite what another browser of
+    the same person did since it looked; one that says whether this is a `correction` does not replace an answer it does
+    not know of. Raises Invalid for an incomplete page or an answer that does not fit the task type, and Conflict when
+    nothing of the page can be taken.
     """
     project = task.project
     access.require(actor, Capability.LABEL, project.workspace_id)
@@ -60,7 +70,7 @@ def submit_task(*, actor: User, task: Task, operation_id: uuid.UUID, answers: Se
         entries = list(rows.select_for_update(of=("self",)).select_related("final_response"))
         if (replay := _replay(task, held, operation_id, answers)) is not None:
             return replay
-        refused = _store(actor, project, entries, operation_id, checked)
+        refused = _store(actor, project, entries, operation_id, checked, client, correction)
         if len(refused) == len(checked):
             raise errors.Conflict(
                 refused[0].detail,
@@ -127,21 +137,27 @@ def _store(
     entries: list[QueueEntry],
     operation_id: uuid.UUID,
     checked: list[tuple[Assignment, Answer]],
+    client: uuid.UUID | None,
+    correction: bool | None,
 ) -> list[Refusal]:
     by_entry = {row.entry_id: (row.pk, answer) for row, answer in checked}
     rows = Assignment.objects.in_bulk([pk for pk, _answer in by_entry.values()])
+    found = {one.assignment_id: one for one in Draft.objects.filter(assignment__in=rows).defer("annotations")}
+    contained: list[Operation] = []
     final_ids = [entry.final_response_id for entry in entries if entry.final_response_id]
     old = finalizing.class_counts(final_ids) if final_ids else {}
     refused: list[Refusal] = []
     change: Tally[str] = Tally()
     done: list[int] = []
     objects: list[Annotation] = []
+    decisions: list[PrelabelDecision] = []
+    suggested = prelabels.of_entries([entry.pk for entry in entries])
     for entry in entries:
         assignment_id, answer = by_entry[entry.pk]
         row = rows[assignment_id]
-        refusal = _refusal(actor, entry, row)
-        if refusal:
-            refused.append(Refusal(assignment_id, *refusal))
+        reason = _elsewhere(found.get(row.pk), client, answer, row, correction) or refusal(actor, entry, row)
+        if reason:
+            refused.append(Refusal(assignment_id, *reason))
             continue
         response = Response.objects.create(
             entry=entry,
@@ -153,21 +169,43 @@ def _store(
             replaces=entry.final_response,
             operation_id=operation_id,
             active_seconds=min(max(answer.active_seconds, 0.0), 86_400.0),
+            actions=min(max(answer.actions, 0.0), 1e6),
         )
-        objects += checking.rows(response, answer.annotations)
+        contained += drafts.remember(row.pk, client, answer.operations)
+        origins, decided = prelabels.judged(response, answer.annotations, suggested[entry.pk], row.created_at)
+        objects += checking.rows(response, answer.annotations, origins)
+        decisions += decided
         classes = Tally(one.label_class_id for one in answer.annotations)
         change.update(finalizing.finalize(entry, response, classes, old.get(response.replaces_id or 0, Tally())))
         entry.save(update_fields=finalizing.FIELDS)
         done.append(assignment_id)
     Annotation.objects.bulk_create(objects)
+    PrelabelDecision.objects.bulk_create(decisions)
     Assignment.objects.filter(pk__in=done).update(state=Assignment.State.DONE)
+    Operation.objects.bulk_create(contained, ignore_conflicts=True)
+    if found:
+        drafts.close(done)
     if done:
         counters.add(project.pk, change)
     return refused
 
 
-def _refusal(actor: User, entry: QueueEntry, row: Assignment) -> tuple[str, Any] | None:
-    """Why this answer cannot be taken now, or None. The entry is locked."""
+def _elsewhere(
+    draft: Draft | None, client: uuid.UUID | None, answer: Answer, row: Assignment, correction: bool | None
+) -> tuple[str, Any] | None:
+    """Why this browser's view of the item is too old to be taken, or None."""
+    if correction is False and row.state == Assignment.State.DONE:
+        return ("submitted", _("This image was submitted meanwhile, in another tab or on another device."))
+    if client is not None and answer.base is not None and drafts.touched_elsewhere(draft, client, answer.base):
+        return (
+            "changed_elsewhere",
+            _("This image was changed meanwhile in another browser. Reload the page to see it."),
+        )
+    return None
+
+
+def refusal(actor: User, entry: QueueEntry, row: Assignment) -> tuple[str, Any] | None:
+    """Why an answer for this item cannot be taken now, or None. Who stores one holds the entry's lock."""
     lost = ("lease_lost", _("Somebody else has this image now: the page was idle for too long."))
     if row.round != entry.round:
         return ("returned", _("This image was sent back to the queue after you answered it."))

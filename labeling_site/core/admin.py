@@ -13,11 +13,23 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from labeling_site.core import errors, jobs
 from labeling_site.core.models import IdempotencyRecord, Job, Lock
+from labeling_site.core.parsing import LONGEST_SEARCH
 
 SHOWN_REFUSALS = 5  # chosen rows can be thousands; their sentences must still fit on a page
 
 
-class ReadMostlyAdmin(admin.ModelAdmin):
+class BoundedSearch(admin.ModelAdmin):
+    """A search longer than anything here finds nothing; databases refuse patterns from some length on."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if len(search_term) > LONGEST_SEARCH:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+class ReadMostlyAdmin(BoundedSearch):
     """Nothing is added, edited or deleted here; actions call the same services as every other door.
 
     `secret_fields` are columns that no page shows and by which no list can be filtered.
@@ -123,4 +135,4 @@ class IdempotencyRecordAdmin(ReadMostlyAdmin):
     secret_fields = frozenset({"body", "fingerprint"})  # replies may hold secrets that were shown once
 
 
-__all__ = ["ReadMostlyAdmin", "service_action"]
+__all__ = ["BoundedSearch", "ReadMostlyAdmin", "service_action"]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
@@ -25,6 +25,7 @@ from rest_framework.views import set_rollback
 
 from labeling_site.core import errors
 from labeling_site.core.models import IdempotencyRecord
+from labeling_site.core.parsing import searched
 from labeling_site.core.problems import PROBLEM_JSON, problem
 
 
@@ -187,6 +188,23 @@ def remember_reply(request: Request, respond: Callable[[], Response]) -> Respons
     return response
 
 
+class OwnRow(serializers.PrimaryKeyRelatedField):
+    """The number of a row in a body, found among those that the user may see.
+
+    Any other number, of a foreign row or of none, is the same 404. Serializers name it as `serializer_related_field`.
+    """
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = self.queryset  # type: ignore[arg-type]
+        found: QuerySet[Any] = rows.model.objects.visible_to(self.context["request"].user)
+        return found
+
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        if key == "does_not_exist":
+            raise errors.NotFound(_("There is no such thing here, or it is not yours to see."))
+        super().fail(key, **kwargs)
+
+
 class ScopedViewSet(viewsets.GenericViewSet[Any]):
     """Rows are asked for through the user; `filters` is the whole list of accepted query parameters.
 
@@ -216,6 +234,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
                 )
             if "\0" in value:
                 raise errors.Invalid(_("%s holds a character that cannot be kept.") % name, fields={name: ["?"]})
+            searched(self.request.query_params, name)  # raises for what is longer than anything to be found
             rows = self.filters[name](rows, str(value))
         return rows
 

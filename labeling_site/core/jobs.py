@@ -31,6 +31,7 @@ STALE_SECONDS = 15  # a running job without heartbeat for this long has lost its
 RESEND_SECONDS = 30
 MAX_ATTEMPTS = 5
 FORGET_TOGETHER = 500
+MOST_WAITING = 200  # of one person
 
 
 class Cancelled(Exception):
@@ -89,7 +90,18 @@ def enqueue(
     requested_by_id: int | None = None,
     total: int | None = None,
 ) -> Job:
-    """Writes a queued job and sends it when the surrounding transaction commits."""
+    """Writes a queued job and sends it when the surrounding transaction commits.
+
+    Raises TooMany for a person of whom MOST_WAITING jobs wait already: nobody keeps all others waiting.
+    """
+    if requested_by_id is not None:
+        waiting = Job.objects.filter(state=Job.State.QUEUED, requested_by_id=requested_by_id)[:MOST_WAITING].count()
+        if waiting >= MOST_WAITING:
+            raise errors.TooMany(
+                _("%d jobs of yours are waiting already.") % waiting,
+                way_out=_("Try again when some of them are done."),
+                retry_after=60,
+            )
     job = Job.objects.create(
         kind=kind,
         queue=_kinds[kind].queue,

@@ -1,4 +1,4 @@
-"""JSON bodies of requests, less what no database can keep."""
+"""JSON bodies of requests, of a bounded size, less what no database can keep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import re
 from typing import IO, Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.utils.translation import gettext as _
 from rest_framework.parsers import JSONParser
 
@@ -20,7 +22,11 @@ class JsonBody(JSONParser):
     """DRF's strict JSON (no NaN, no Infinity); raises Invalid for text with NUL or half a character in it."""
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        body = stream.read()
+        # Read from the connection itself, so Django's own limit has not been asked.
+        limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise RequestDataTooBig
         try:
             found = super().parse(io.BytesIO(body), media_type, parser_context)
             is_refused = bool(_SUSPECT.search(body)) and _has_refused(found)

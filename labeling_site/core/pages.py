@@ -45,7 +45,25 @@ class AppErrorMiddleware:
             messages.error(request, str(exception))
             return HttpResponseRedirect(back)
         name = exception.status if exception.status in PAGES else 400
-        return render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
+        response = render(request, f"errors/{name}.html", {"error": exception}, status=exception.status)
+        if "retry_after" in exception.extra:
+            response["Retry-After"] = str(exception.extra["retry_after"])
+        return response
+
+
+class PrivateAnswers:
+    """What a view says nothing about is for this one person and not to be kept.
+
+    Neither a proxy nor the browser keeps it for whoever sits down there next and goes back a page.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
 
 @require_safe

@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 
 from labeling_site.core import errors
 
+LONGEST_SEARCH = 1000  # databases refuse patterns from some length on
+
 
 def row_id(text: str) -> int:
     """The number of a row as a form or a topic names it; 0, which no row has, for anything else."""
@@ -53,3 +55,12 @@ def yes_or_no(data: Mapping[str, Any], name: str) -> bool | None:
     if value not in ("", "yes", "no"):
         raise errors.Invalid(_("%s is yes or no.") % name, fields={name: ["yes", "no"]})
     return {"yes": True, "no": False}.get(value)
+
+
+def searched(data: Mapping[str, Any], name: str) -> str:
+    """Words to look for, trimmed; raises Invalid beyond LONGEST_SEARCH characters, more than anything here is long."""
+    value = str(data.get(name, "")).strip()
+    if len(value) > LONGEST_SEARCH:
+        sentence = _("%(name)s has more than %(limit)d characters.") % {"name": name, "limit": LONGEST_SEARCH}
+        raise errors.Invalid(sentence, fields={name: ["?"]})
+    return value

@@ -21,6 +21,7 @@ def main() -> None:
         server_header=False,
         log_level="warning",
         timeout_graceful_shutdown=5,
+        ws_max_size=64 * 1024,  # a page says which topics it follows, nothing longer
         proxy_headers=env.flag("BEHIND_PROXY", default=env.public_url().startswith("https://")),
     )
     door = socket.socket(fileno=int(sys.argv[1]))

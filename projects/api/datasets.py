@@ -19,7 +19,7 @@ from rest_framework.response import Response as Reply
 from rest_framework.throttling import ScopedRateThrottle
 
 from labeling_site.core import errors
-from labeling_site.core.api import ScopedViewSet, choice_filter, remember_reply
+from labeling_site.core.api import OwnRow, ScopedViewSet, choice_filter, remember_reply
 from labeling_site.core.parsing import row_id
 from projects.access import Capability
 from projects.api.views import by_workspace, my_workspace, workspaces_where
@@ -28,6 +28,7 @@ from projects.services import datasets, datastores, uploads
 
 
 class DatastoreSerializer(serializers.ModelSerializer[Datastore]):
+    serializer_related_field = OwnRow
     # The framework takes declared fields out of the class, so its own attribute of this name stays untouched.
     root = serializers.CharField(write_only=True, help_text="A folder of the server.")  # type: ignore[assignment]
 
@@ -38,6 +39,8 @@ class DatastoreSerializer(serializers.ModelSerializer[Datastore]):
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):
+    serializer_related_field = OwnRow
+
     class Meta:
         model = Dataset
         fields = ["id", "workspace", "name", "description", "kind", "datastore", "path", "created_at"]

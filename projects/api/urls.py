@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from projects.api import datasets, jobs, projects, workspaces
+from projects.api import class_examples, datasets, jobs, projects, workspaces
 
 router = SimpleRouter()
 router.register("workspaces", workspaces.WorkspaceViewSet, "api-workspace")
@@ -18,6 +18,8 @@ router.register("items", datasets.ItemViewSet, "api-item")
 router.register("projects", projects.ProjectViewSet, "api-project")
 router.register(r"projects/(?P<project_pk>\d+)/label-classes", projects.ProjectClassViewSet, "api-project-class")
 router.register("label-classes", projects.ClassViewSet, "api-class")
+router.register(r"label-classes/(?P<class_pk>\d+)/examples", class_examples.ClassExampleViewSet, "api-class-example")
+router.register("class-examples", class_examples.ExampleViewSet, "api-example")
 router.register("jobs", jobs.JobViewSet, "api-job")
 
 urlpatterns = [

@@ -14,7 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response as Reply
 
-from labeling_site.core.api import ScopedViewSet, refuse_unknown, remember_reply
+from labeling_site.core.api import OwnRow, ScopedViewSet, refuse_unknown, remember_reply
 from projects import access
 from projects.access import Capability
 from projects.api.views import InWorkspace
@@ -41,6 +41,7 @@ class RoleSerializer(serializers.ModelSerializer[Role]):
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
+    serializer_related_field = OwnRow
     name = serializers.CharField(source="user.name", read_only=True)
     email = serializers.CharField(source="user.email", read_only=True)
     role_key = serializers.CharField(source="role.key", read_only=True)
@@ -52,6 +53,7 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
 
 
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
+    serializer_related_field = OwnRow
     days = serializers.IntegerField(write_only=True, default=7)
 
     class Meta:

@@ -8,12 +8,14 @@ Every refusal is a `MediaError` with a code and a sentence; what the storage und
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from . import dicom, images
-from .errors import MediaError
+from .errors import NO_DECODER, MediaError
 from .facts import DEFAULT_LIMITS, SUPPORTED_EXTENSIONS, DicomFacts, Limits, MediaFacts, Rendition
+from .grey_levels import Samples
 from .sniffing import HEAD, has_supported_extension, name_note, sniff
 from .source import opened
 
@@ -25,9 +27,12 @@ __all__ = [
     "MediaError",
     "MediaFacts",
     "Rendition",
+    "Samples",
     "has_supported_extension",
     "probe",
     "render",
+    "samples",
+    "tiles",
 ]
 
 
@@ -79,3 +84,32 @@ def render(
         return images.render(
             watched, found, frame=frame, max_side=max_side, quality=quality, format=format, limits=limits
         )
+
+
+def samples(
+    source: BinaryIO | Path, name: str, *, frame: int = 0, max_side: int, limits: Limits = DEFAULT_LIMITS
+) -> Samples:
+    """One grey DICOM frame as values after the modality LUT, so that a browser can window it by itself.
+
+    Raises MediaError as `render` does, and for anything that is not a grey DICOM file.
+    """
+    with opened(source) as watched:
+        if sniff(watched.head(HEAD), name) != "DICOM":
+            raise MediaError(NO_DECODER, "Only DICOM files have values to window.")
+        return dicom.samples(watched, frame=frame, max_side=max_side, limits=limits)
+
+
+def tiles(
+    source: BinaryIO | Path, name: str, *, side: int, levels: int, quality: int = 88, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Rendition]:
+    """An image cut into squares of `side` pixels, at `levels` resolutions, each half of the one before.
+
+    Upright, row by row, the finest level first; squares at the right and lower edge are what is left. The image is
+    decoded once, within `limits`; each square is encoded when it is asked for. Raises MediaError as `render` does, and
+    for DICOM files.
+    """
+    with opened(source) as watched:
+        found = sniff(watched.head(HEAD), name)
+        if found == "DICOM":
+            raise MediaError(NO_DECODER, "DICOM files are not cut into tiles.")
+        yield from images.tiles(watched, found, side=side, levels=levels, quality=quality, limits=limits)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 from PIL import Image
-from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -26,7 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from . import flattening, isolated
+from . import flattening, grey_levels, isolated
 from .containers import coded_size
 from .dicom_header import Header, dicom_facts, read_header
 from .errors import BAD_FRAME, BAD_WINDOW, BOMB, DAMAGED, NO_DECODER, TRUNCATED, MediaError
@@ -93,7 +91,7 @@ def render(
         with memory_for(_need(header), limits):
             pixels, photometric = _decode(header, frame)
             if header.is_grey:
-                levels, used = _grey(pixels, header, frame, window)
+                levels, used = grey_levels.shown(pixels, header, frame, window)
             else:
                 levels, used = _colour(pixels, header, photometric), None
             image = Image.fromarray(levels)
@@ -103,6 +101,24 @@ def render(
                 image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
             drawn = flattening.encode(image, quality=quality, format=format, flat=flat)
         return Rendition(drawn.content, drawn.content_type, drawn.width, drawn.height, used)
+
+
+def samples(source: Source, *, frame: int, max_side: int, limits: Limits) -> grey_levels.Samples:
+    """The values of one grey frame after the modality LUT, in 16 bits, its longer side at most `max_side`.
+
+    Raises MediaError as `render` does, and for a file in colour, which has no such values.
+    """
+    with refusing(source, _DAMAGED):
+        header = read_header(source, limits)
+        if not 0 <= frame < header.frames:
+            raise MediaError(BAD_FRAME, f"The file has {header.frames} frames; the first is number 0.")
+        if not header.is_grey:
+            raise MediaError(NO_DECODER, "A picture in colour has no grey values.")
+        _check_decodable(header, limits)
+        # Beside what decoding takes: two bytes a value, and four where they are averaged.
+        with memory_for(_need(header) + header.rows * header.columns * 6, limits):
+            pixels, _photometric = _decode(header, frame)
+            return grey_levels.samples(pixels, header, frame, max_side)
 
 
 # --- Decoding --------------------------------------------------------------------------------------------------------
@@ -174,103 +190,6 @@ def _check_coded(header: Header, frame: int, extended_offsets: Any) -> None:
             DAMAGED,
             f"The compressed pixels claim {width} × {height}, the file states {header.columns} × {header.rows}.",
         )
-
-
-# --- Grey levels -----------------------------------------------------------------------------------------------------
-
-
-def _grey(
-    pixels: np.ndarray, header: Header, frame: int, window: tuple[float, float] | None
-) -> tuple[np.ndarray, tuple[float, float] | None]:
-    modality = _modality(header, frame)
-    invert = header.photometric == "MONOCHROME1"
-    place = header.macro(frame, "FrameVOILUTSequence")
-    table = _lookup(place, "VOILUTSequence", header) if window is None else None
-    used: tuple[float, float] | None = None
-    if table is not None:
-        display: Callable[[np.ndarray], np.ndarray] = table
-    else:
-        function = "LINEAR"
-        used = window
-        if used is None:
-            used = header.window(frame)
-            function = str(place.get("VOILUTFunction", "") or "LINEAR").upper()
-            if used is not None and used[1] < 1 and function == "LINEAR":
-                used = None  # C.11.2.1.2.1: a linear window is at least 1 wide
-        if used is None:
-            used, function = _whole_range(pixels, modality), "LINEAR"
-        display = _windowing(used, function)
-
-    def to_byte(block: np.ndarray) -> np.ndarray:
-        share = np.clip(np.nan_to_num(display(modality(block)), nan=0.0), 0.0, 1.0)
-        return np.rint((1.0 - share if invert else share) * 255).astype(np.uint8)
-
-    return flattening.map_to_bytes(pixels, to_byte), used
-
-
-def _modality(header: Header, frame: int) -> Callable[[np.ndarray], np.ndarray]:
-    """From stored to modality values (PS3.3 C.11.1): by table, else by slope and intercept."""
-    table = _lookup(header.dataset, "ModalityLUTSequence", header, normalised=False)
-    if table is not None:
-        return table
-    slope, intercept = header.rescale(frame)
-    return lambda block: block.astype(np.float64) * slope + intercept
-
-
-def _lookup(
-    dataset: Dataset, sequence: str, header: Header, *, normalised: bool = True
-) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The first table of a LUT sequence (PS3.3 C.11.1.1 and C.11.2.1.1) as a function; None where there is none.
-
-    Values before the first entry take the first, those after the last the last. `normalised` divides by the largest
-    number of the bits that the descriptor names.
-    """
-    items = dataset.get(sequence)
-    if not items or items[0].get("LUTDescriptor") is None or items[0].get("LUTData") is None:
-        return None
-    item = items[0]
-    count, first, bits = (int(value) for value in item.LUTDescriptor)
-    count = count or 1 << 16
-    data = item.LUTData
-    if isinstance(data, bytes):
-        entry = "u1" if len(data) < 2 * count else ("<u2" if header.syntax.is_little_endian else ">u2")
-        entries = np.frombuffer(data, dtype=entry, count=min(count, len(data) // np.dtype(entry).itemsize))
-    else:
-        entries = np.asarray(data, dtype=np.int64).ravel()[:count]
-    if not entries.size or not 8 <= bits <= 16:
-        raise MediaError(DAMAGED, "A lookup table of the DICOM file is damaged.")
-    values = entries.astype(np.float64) / (((1 << bits) - 1) if normalised else 1)
-
-    def look_up(block: np.ndarray) -> np.ndarray:
-        index = np.clip(np.floor(block.astype(np.float64)) - first, 0, len(values) - 1)
-        return values[index.astype(np.int64)]
-
-    return look_up
-
-
-def _whole_range(pixels: np.ndarray, modality: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
-    """The linear window that shows the least value of the frame black and the greatest white."""
-    low, high = math.inf, -math.inf
-    for rows in flattening.blocks(pixels):
-        values = modality(pixels[rows])
-        finite = values[np.isfinite(values)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if not math.isfinite(low):
-        low, high = 0.0, 0.0
-    return (low + high) / 2 + 0.5, high - low + 1
-
-
-def _windowing(window: tuple[float, float], function: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The VOI function (PS3.3 C.11.2.1.2 and C.11.2.1.3) onto 0 to 1, not yet clipped."""
-    center, width = window
-    if function == "SIGMOID":
-        return lambda values: 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700, 700)))
-    if function == "LINEAR_EXACT":
-        return lambda values: (values - center) / width + 0.5
-    if width <= 1:
-        return lambda values: (values > center - 0.5).astype(np.float64)
-    return lambda values: (values - (center - 0.5)) / (width - 1) + 0.5
 
 
 # --- Colour ----------------------------------------------------------------------------------------------------------

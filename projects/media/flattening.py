@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -53,7 +53,14 @@ def blocks(array: np.ndarray) -> Iterator[slice]:
 
 def map_to_bytes(array: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """`function` (elementwise, to uint8) over `array`; for integers of up to 16 bits through a table of all values."""
-    out = np.empty(array.shape, np.uint8)
+    return map_values(array, function, np.uint8)
+
+
+def map_values(
+    array: np.ndarray, function: Callable[[np.ndarray], np.ndarray], dtype: type[np.unsignedinteger[Any]]
+) -> np.ndarray:
+    """`function` (elementwise, to `dtype`) over `array`; for integers of up to 16 bits by a table of all values."""
+    out = np.empty(array.shape, dtype)
     if array.dtype.kind in "iu" and array.dtype.itemsize <= 2 and array.size > 1 << 16:
         native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
         unsigned = native.view(f"u{native.dtype.itemsize}")

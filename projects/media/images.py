@@ -79,15 +79,39 @@ def render(
     if frame != 0:
         raise MediaError(BAD_FRAME, "An image has one frame; its number is 0.")
     with _opened(source, found, limits) as image:
-        orientation, _ = _orientation(image, source)
         flat = image.mode in ("1", "P")
         stored = _stored(image)
         shrink = next((s for s in (8, 4, 2) if found == "JPEG" and max_side and max(stored) >= 2 * max_side * s), 1)
         with memory_for(_need(image, source, stored, shrink), limits):
-            drawn = flattening.flatten(image, max_side)
-            if found != "TIFF" and orientation in _TRANSPOSE:  # Pillow turns a TIFF while loading it
-                drawn = drawn.transpose(_TRANSPOSE[orientation])
-            return flattening.encode(drawn, quality=quality, format=format, flat=flat)
+            return flattening.encode(
+                _upright(image, source, found, max_side), quality=quality, format=format, flat=flat
+            )
+
+
+def tiles(source: Source, found: str, *, side: int, levels: int, quality: int, limits: Limits) -> Iterator[Rendition]:
+    """Squares of the first page, upright, row by row, the full resolution first, then each time half of it."""
+    with _opened(source, found, limits) as image:
+        flat = image.mode in ("1", "P")
+        stored = _stored(image)
+        # The flattened picture, and its half beside it while that is made.
+        with memory_for(_need(image, source, stored, 1) + stored[0] * stored[1] * 2, limits):
+            drawn = _upright(image, source, found, None)
+            for level in range(levels):
+                if level:
+                    drawn = drawn.reduce(2)
+                for top in range(0, drawn.height, side):
+                    for left in range(0, drawn.width, side):
+                        square = drawn.crop((left, top, min(left + side, drawn.width), min(top + side, drawn.height)))
+                        yield flattening.encode(square, quality=quality, format="auto", flat=flat)
+
+
+def _upright(image: Image.Image, source: Source, found: str, max_side: int | None) -> Image.Image:
+    """As a person sees it: turned by its orientation, in L or RGB, its longer side at most `max_side`."""
+    orientation, _ = _orientation(image, source)
+    drawn = flattening.flatten(image, max_side)
+    if found != "TIFF" and orientation in _TRANSPOSE:  # Pillow turns a TIFF while loading it
+        return drawn.transpose(_TRANSPOSE[orientation])
+    return drawn
 
 
 @contextmanager

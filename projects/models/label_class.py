@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from labeling_site.core.models import TimestampedModel
+from projects.models.item import Item
 from projects.models.project import Project
 from projects.models.scoped import ScopedQuerySet
 
@@ -55,3 +56,28 @@ class LabelClass(TimestampedModel):
 
     def __str__(self) -> str:
         return self.path or self.name
+
+
+class ClassExampleQuerySet(ScopedQuerySet):
+    workspace_path = "label_class__project__workspace_id"
+
+
+class ClassExample(models.Model):
+    """An image that shows what a class is, or, as a counter-example, what only looks like it."""
+
+    label_class = models.ForeignKey(LabelClass, models.CASCADE, related_name="examples")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    is_counter = models.BooleanField(_("counter-example"), default=False)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("chosen"), auto_now_add=True)
+
+    objects = ClassExampleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("example of a class")
+        verbose_name_plural = _("examples of classes")
+        ordering: ClassVar[list[str]] = ["is_counter", "id"]
+        constraints = [models.UniqueConstraint(fields=["label_class", "item"], name="class_example_once")]
+
+    def __str__(self) -> str:
+        return f"{self.label_class} · {self.item}"

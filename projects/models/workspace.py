@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +36,14 @@ class Workspace(TimestampedModel):
         return self.name
 
 
+class RoleQuerySet(ScopedQuerySet):
+    def visible_to(self, user: Any) -> RoleQuerySet:
+        """The built-in roles, and those of one's own workspaces."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        return self.filter(models.Q(workspace=None) | models.Q(pk__in=super().visible_to(user).values("pk")))
+
+
 class Role(models.Model):
     """A named set of capabilities. Code asks for capabilities only; built-in roles belong to no workspace."""
 
@@ -45,6 +53,8 @@ class Role(models.Model):
     description = models.CharField(_("description"), max_length=240, blank=True)
     capabilities: models.JSONField[list[str], list[str]] = models.JSONField(_("capabilities"), default=list)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    objects = RoleQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("role")

@@ -25,7 +25,7 @@ from projects import access
 from projects.access import Capability
 from projects.models import ApiKey, User, Workspace
 from projects.pages.common import client_address, in_workspace, refuse
-from projects.pages.throttle import count_sign_in
+from projects.pages.throttle import count_sign_in, count_sign_up
 from projects.services import accounts, api_keys, invitations
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -171,7 +171,10 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
     form = SetupForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
+            count_sign_up(token)
             user = accounts.create_first_admin(token=token, **form.cleaned_data)
+        except errors.TooMany:
+            raise
         except errors.AppError as error:
             refuse(form, error)
         else:
@@ -194,11 +197,12 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             if user is not None:
                 joined = invitations.accept_invitation(token=token, actor=user)
             elif form.is_valid():
+                count_sign_up(token)
                 joined = invitations.accept_invitation(token=token, actor=None, **form.cleaned_data)
             else:
                 joined = None
         except errors.AppError as error:
-            if user is not None:
+            if user is not None or isinstance(error, errors.TooMany):
                 raise
             refuse(form, error)
             joined = None
@@ -260,7 +264,6 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(request.POST)
     if form.is_valid():
         try:
-            count_sign_in(client_address(request), request.user.email)
             accounts.change_password(actor=request.user, **form.cleaned_data)
         except errors.AppError as error:
             refuse(form, error, {"password": "new"})

@@ -1,4 +1,4 @@
-"""Counts attempts to sign in, so that passwords cannot be guessed at leisure."""
+"""Counts attempts to sign in and up, so that neither passwords nor addresses can be guessed at leisure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ WINDOW_SECONDS = 60
 TRIES_PER_ADDRESS_AND_EMAIL = 10
 # A shared office has one address; a password sprayer also has one.
 TRIES_PER_ADDRESS = 100
+TRIES_PER_LINK = 10
 
 
 def count_sign_in(address: str, email: str) -> None:
@@ -18,11 +19,19 @@ def count_sign_in(address: str, email: str) -> None:
     _count(address, TRIES_PER_ADDRESS)
 
 
-def _count(subject: str, limit: int) -> None:
+def count_sign_up(link: str) -> None:
+    """Counts one attempt to use an invitation or set-up link; TooMany beyond ten a minute, from wherever they come.
+
+    Whoever holds a link could else ask for one address after the other whether it has an account.
+    """
+    _count(f"link|{link}", TRIES_PER_LINK, _("Too many attempts with this link."))
+
+
+def _count(subject: str, limit: int, detail: str = "") -> None:
     throttle.count(
         f"sign-in|{subject}",
         limit=limit,
         seconds=WINDOW_SECONDS,
-        detail=_("Too many attempts to sign in."),
+        detail=detail or _("Too many attempts to sign in."),
         way_out=_("Wait a minute and try again."),
     )

@@ -6,6 +6,8 @@ from projects.pages import accounts, datasets, datastores, media, projects, wiza
 
 urlpatterns = [
     path("items/<int:item_id>/image/", media.item_image, name="item-image"),
+    path("items/<int:item_id>/samples/", media.item_samples, name="item-samples"),
+    path("items/<int:item_id>/tiles/<int:level>/<int:column>/<int:row>/", media.item_tile, name="item-tile"),
     path("", projects.home, name="home"),
     # People
     path("setup/<str:token>/", accounts.setup, name="setup"),

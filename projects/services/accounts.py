@@ -13,13 +13,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling_site.core import errors
+from labeling_site.core import errors, throttle
 from projects.models import SetupToken, User
-from projects.services import tokens
+from projects.services import preferences, tokens
 from projects.services.names import clean_name
 
 PREFERENCES_BYTES = 32 * 1024
 PASSWORD_LENGTH = 1000  # hashing takes the longer, the longer it is
+PASSWORD_TRIES = 10
 _PREFERENCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -142,8 +143,18 @@ def change_profile(*, actor: User, name: str) -> User:
 
 
 def change_password(*, actor: User, current: str, new: str) -> User:
-    """Changes one's own password; every other session of this person ends. Raises Invalid when `current` is wrong."""
+    """Changes one's own password; every other session of this person ends. Raises Invalid when `current` is wrong.
+
+    Raises TooMany beyond ten attempts a minute: a session that somebody left open is no place to guess it.
+    """
     require_person(actor)
+    throttle.count(
+        f"password|{actor.pk}",
+        limit=PASSWORD_TRIES,
+        seconds=60,
+        detail=_("Too many attempts to change the password."),
+        way_out=_("Wait a minute and try again."),
+    )
     if not actor.check_password(current):
         sentence = _("This is not your present password.")
         raise errors.Invalid(sentence, way_out=_("Type it again."), fields={"current": [sentence]})
@@ -156,11 +167,14 @@ def change_password(*, actor: User, current: str, new: str) -> User:
 def change_preferences(*, actor: User, changes: dict[str, Any]) -> dict[str, Any]:
     """Sets some of one's own preferences (None forgets one) and returns all. Their meaning belongs to the pages.
 
-    Raises Invalid for a name that is not lower-case letters, digits, - and _, or when all together pass 32 KB.
+    Raises Invalid for a name that is not lower-case letters, digits, - and _, for a preference of the site that is not
+    of its form (projects.services.preferences), and TooLarge when all together pass 32 KB.
     """
+    require_person(actor)
     for name in changes:
         if not _PREFERENCE_NAME.fullmatch(name):
             raise errors.Invalid(_("A preference cannot be called “%s”.") % name[:60])
+    preferences.check(changes)
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=actor.pk)
         kept = {name: value for name, value in (user.preferences | changes).items() if value is not None}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -82,6 +82,23 @@ def revoke_api_key(*, actor: User, api_key: ApiKey) -> ApiKey:
     return api_key
 
 
+def _working(now: datetime) -> QuerySet[ApiKey]:
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=now)
+    rows: QuerySet[ApiKey] = ApiKey.objects.filter(unexpired, revoked_at=None)
+    return rows.select_related("user", "workspace")
+
+
+def actor_again(user_id: int, key_id: int | None) -> User | None:
+    """Who acted earlier, in person or through a key, with the rights of now; None once the account or key has ended."""
+    if key_id is None:
+        return User.objects.filter(pk=user_id, is_active=True).first()
+    key = _working(timezone.now()).filter(pk=key_id, user_id=user_id, user__is_active=True).first()
+    if key is None:
+        return None
+    key.user.api_key = key  # type: ignore[attr-defined]
+    return key.user
+
+
 def find_api_key(secret: str) -> ApiKey | None:
     """The key of this secret if it works now: known, neither revoked nor expired, its person active and a member.
 
@@ -90,15 +107,7 @@ def find_api_key(secret: str) -> ApiKey | None:
     if not secret.startswith(SECRET_BEGINS):
         return None
     now = timezone.now()
-    key: ApiKey | None = (
-        ApiKey.objects.select_related("user", "workspace")
-        .filter(
-            Q(expires_at=None) | Q(expires_at__gt=now),
-            key_hash=tokens.token_hash(secret),
-            revoked_at=None,
-        )
-        .first()
-    )
+    key: ApiKey | None = _working(now).filter(key_hash=tokens.token_hash(secret)).first()
     # No capability is left to people who were deactivated or removed, nor to anybody in a deleted workspace.
     if key is None or not access.capabilities(key.user, key.workspace_id):
         return None

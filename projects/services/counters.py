@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Sum
 
 from labeling_site.core import events
@@ -24,19 +24,27 @@ def add(project_id: int, deltas: Mapping[str, int]) -> None:
     """
     shard = random.randrange(SHARDS)  # noqa: S311  it spreads load and guards nothing
     changes = {key: delta for key, delta in deltas.items() if delta} | {VERSION: 1}
-    rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes))
     with transaction.atomic(savepoint=False):
-        missing = changes.keys() - set(rows.values_list("key", flat=True))
-        if missing:
+        known = _lock(project_id, shard, changes)
+        if missing := changes.keys() - known:
             # Rows that somebody else inserts at the same moment are a conflict to ignore: the update finds them.
             Counter.objects.bulk_create(
                 [Counter(project_id=project_id, key=key, shard=shard) for key in sorted(missing)], ignore_conflicts=True
             )
-        if connection.features.has_select_for_update:
-            # An UPDATE locks rows in the order in which it happens to find them, a sorted SELECT does not.
-            list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
+            _lock(project_id, shard, changes)
         cases = [models.When(key=key, then=F("value") + delta) for key, delta in sorted(changes.items())]
-        rows.update(value=models.Case(*cases, default=F("value"), output_field=models.BigIntegerField()))
+        Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(changes)).update(
+            value=models.Case(*cases, default=F("value"), output_field=models.BigIntegerField())
+        )
+
+
+def _lock(project_id: int, shard: int, keys: Iterable[str]) -> set[str]:
+    """Locks those of the rows that are there, in the order of their keys, and returns the keys.
+
+    An UPDATE locks rows in the order in which it happens to find them, a sorted SELECT does not.
+    """
+    rows = Counter.objects.filter(project_id=project_id, shard=shard, key__in=sorted(keys))
+    return set(rows.order_by("key").select_for_update().values_list("key", flat=True))
 
 
 def read(project_id: int, prefix: str = "") -> dict[str, int]:

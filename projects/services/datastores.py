@@ -116,8 +116,7 @@ def _check_root(root: str) -> Path:
         raise refuse(
             _("The folder “%(root)s” cannot be read: %(why)s.") % {"root": root, "why": error.strerror}
         ) from error
-    home = settings.HOME.resolve()
-    if _is_below(folder, home) or _is_below(home, folder):
+    if any(_is_below(folder, own) or _is_below(own, folder) for own in _own_folders()):
         raise refuse(_("This folder holds the site's own data, which nobody may browse."))
     is_removable = _is_below(folder, Path("/run/media"))
     if folder == Path("/") or (_is_below(folder, Path("/run")) and not is_removable):
@@ -125,6 +124,17 @@ def _check_root(root: str) -> Path:
     if any(_is_below(folder, system) or _is_below(folder, system.resolve()) for system in _SYSTEM):
         raise refuse(_("This is a folder of the operating system."))
     return folder
+
+
+def _own_folders() -> list[Path]:
+    """Where the site keeps what belongs to all workspaces, its database file included, also outside the home."""
+    own = [settings.HOME]
+    if settings.USES_SQLITE:
+        own.append(Path(str(settings.DATABASES["default"]["NAME"])))
+    storage: Any = default_storage
+    if isinstance(getattr(storage, "location", None), str) and Path(storage.location).is_absolute():
+        own.append(Path(storage.location))
+    return [folder.resolve() for folder in own]
 
 
 def root_of(datastore: Datastore) -> Path:
@@ -160,7 +170,8 @@ def list_folder(datastore: Datastore, path: str = "") -> Listing:
     root = root_of(datastore)
     path = folders.clean_path(path)
     start = (root / path) if path else root
-    if not start.is_dir() or not _is_below(start.resolve(), root.resolve()):
+    # os.path and not pathlib, which raises for a name that is longer than the system allows.
+    if not os.path.isdir(start) or not _is_below(start.resolve(), root.resolve()):  # noqa: PTH112
         raise errors.NotFound(_("There is no folder “%s” in this datastore.") % path)
     found_folders: list[str] = []
     found_files: list[str] = []

@@ -94,30 +94,57 @@ def parse_glob(path: str) -> Glob:
         )
     if not rest or rest in (["**"], ["**", "*.*"], ["**", "*"]):
         return Glob(base, None)
-    expression = re.escape(base.encode() + b"/") if base else b""
-    for index, part in enumerate(rest):
-        is_last = index == len(rest) - 1
+    prefix = re.escape(base.encode() + b"/") if base else b""
+    return Glob(base, re.compile(prefix + _path_expression(rest), re.DOTALL))
+
+
+# Matching must not take longer than about the length of the pattern times that of the path, whoever wrote either. So a
+# gap and what stands behind it, up to the next gap, is an atomic group, (?>…), which keeps the first place that fits. A
+# later place never helps what follows; without the group, a pattern of many stars is tried in more ways than there is
+# time for, and nobody else gets an answer meanwhile.
+
+# One character, which in UTF-8 is a first byte and any continuation bytes; other bytes count singly.
+_ONE = rb"(?>[\xc0-\xf7][\x80-\xbf]+|[^/])"
+
+
+def _path_expression(parts: list[str]) -> bytes:
+    runs: list[list[str]] = [[]]
+    for part in parts:
         if part == "**":
-            expression += b".+" if is_last else b"(?:[^/]+/)*"
+            runs.append([])
         else:
-            expression += _name_expression(part, is_last) + (b"" if is_last else b"/")
-    return Glob(base, re.compile(expression, re.DOTALL))
+            runs[-1].append(part)
+    *others, last = runs
+    expression = b""
+    for index, run in enumerate(others):
+        names = b"".join(_name_expression(part, is_file=False) + b"/" for part in run)
+        expression += b"(?>(?:[^/]+/)*?" + names + b")" if index and run else names
+    if not last:
+        return expression + b".+"
+    gap = b"(?:[^/]+/)*" if others else b""
+    names = b"".join(_name_expression(part, is_file=False) + b"/" for part in last[:-1])
+    return expression + gap + names + _name_expression(last[-1], is_file=True)
 
 
-def _name_expression(part: str, is_file: bool) -> bytes:
+def _name_expression(part: str, *, is_file: bool) -> bytes:
     if is_file and part == "*.*":
         return b"[^/]+"
-    stem, dot, extension = part.rpartition(".") if is_file else (part, "", "")
-    if not dot:
-        stem, extension = part, ""
-    # "?" is one character, which in UTF-8 is a first byte and any continuation bytes; other bytes count singly.
-    one = rb"(?:[\xc0-\xf7][\x80-\xbf]+|[^/])"
+    stem, dot, extension = part.rpartition(".") if is_file and "." in part else (part, "", "")
+    # Pieces between stars; those of the extension are compared without regard to case.
+    pieces = [_piece(text) for text in stem.split("*")]
+    if dot:
+        first, *rest = [_piece(text, any_case=True) for text in (dot + extension).split("*")]
+        pieces = [*pieces[:-1], pieces[-1] + first, *rest]
+    # Where characters are counted, a star must not stop in the middle of one.
+    star = b"(?:" + _ONE + b")*" if "?" in part else b"[^/]*"
+    begin, *middle = pieces[:-1] or [b""]
+    end = (star if len(pieces) > 1 else b"") + pieces[-1]
+    return begin + b"".join(b"(?>" + star + b"?" + piece + b")" for piece in middle if piece) + end
 
-    def translate(text: str) -> bytes:
-        runs = re.sub(r"\*+", "*", text).encode()
-        return b"".join({42: b"[^/]*", 63: one}.get(byte, re.escape(bytes([byte]))) for byte in runs)
 
-    return translate(stem) + (b"(?i:" + re.escape(dot.encode()) + translate(extension) + b")" if dot else b"")
+def _piece(text: str, *, any_case: bool = False) -> bytes:
+    found = b"".join(_ONE if byte == 63 else re.escape(bytes([byte])) for byte in text.encode())
+    return b"(?i:" + found + b")" if any_case else found
 
 
 # --- Walking ---------------------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ class _Processes:
             self._end(process)
             process = self._start()
             if len(requests) == 1:
-                log.error("the inspector died at %s", requests[0][1])
+                log.error("the inspector died at %r", requests[0][1])
                 return [{"reason": _("The decoder broke down at this file.")}]
         finally:
             self._idle.put(process)

@@ -6,12 +6,15 @@ The bytes of an original never leave; a rendition is drawn from them, so nothing
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
+import json
 import logging
 import os
 import secrets
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +30,8 @@ SIDES = (256, 512, 1024, 1600, 2048, 3072, 4096)
 DEFAULT_SIDE = 2048
 WAIT_SECONDS = 20.0
 TRIMMED_SHARE = 0.9  # trimming goes this far below the limit, so that it need not happen at once again
-_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
+BINARY = "application/octet-stream"
+_SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", BINARY: ".bin"}
 
 log = logging.getLogger(__name__)
 
@@ -80,24 +84,86 @@ def rendition(
     refused or its file is gone, Unreadable when nothing can be drawn, Unavailable when too many others wait.
     """
     key = key_of(item, max_side=max_side, frame=frame, window=window)
-    if (cached := _cached(key)) is not None:
-        return cached
-    if not _decoding.acquire(timeout=WAIT_SECONDS):
-        raise errors.Unavailable(_("Too many images are being drawn just now."), way_out=_("Try again in a moment."))
-    try:
-        # Whoever waited beside us for the same image may have drawn it meanwhile.
-        if (cached := _cached(key)) is not None:
-            return cached
+
+    def draw() -> CachedRendition:
         with datastores.open_item(item) as source:
             drawn = media.render(
                 source, item.name, frame=frame, max_side=snap(max_side), window=window if item.is_dicom else None
             )
+        return CachedRendition(drawn.content, drawn.content_type, key)
+
+    return _cached(key) or _made(key, draw)
+
+
+def samples_key(item: Item, *, frame: int) -> str:
+    """The cache key of the samples of a frame, which is the ETag too. Raises NotFound where there can be none."""
+    if not item.is_dicom or not 0 <= frame < max(1, item.frames):
+        raise errors.NotFound(_("This file has no values of frame %d.") % frame)
+    name = f"samples 1|{item.pk}|{item.fingerprint}|{item.sha256}|{frame}"
+    return hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+def samples(item: Item, *, frame: int = 0) -> CachedRendition:
+    """The values of a grey DICOM frame in 16 bits, for windowing in the browser; gzip-compressed.
+
+    Unpacked: the length of a header as a 32-bit number, the header as JSON, the file's own grey level of each sample
+    (one byte each), the samples row by row (two bytes each); all little-endian, each part filled up to whole words of
+    four bytes. The header says width, height, low, step (a sample s means `low + s * step` in modality units), entries
+    (how many samples can occur), invert and window. The longer side is at most SIDES[-1] pixels. Raises as `rendition`.
+    """
+    key = samples_key(item, frame=frame)
+
+    def draw() -> CachedRendition:
+        with datastores.open_item(item) as source:
+            found = media.samples(source, item.name, frame=frame, max_side=SIDES[-1])
+        return CachedRendition(gzip.compress(packed(found), compresslevel=1, mtime=0), BINARY, key)
+
+    return _cached(key) or _made(key, draw)
+
+
+def packed(found: media.Samples) -> bytes:
+    """The bytes that `samples` describes, not yet compressed."""
+    height, width = found.values.shape
+    header = {
+        "width": width,
+        "height": height,
+        "low": found.low,
+        "step": found.step,
+        "entries": len(found.own),
+        "invert": found.invert,
+        "window": found.window,
+    }
+    text = _whole_words(json.dumps(header).encode(), b" ")
+    values = found.values.astype("<u2", copy=False).tobytes()
+    return b"".join((struct.pack("<I", len(text)), text, _whole_words(found.own.tobytes(), b"\0"), values))
+
+
+def _whole_words(data: bytes, filler: bytes) -> bytes:
+    return data + filler * (-len(data) % 4)
+
+
+def _made(key: str, draw: Callable[[], CachedRendition]) -> CachedRendition:
+    """What `draw` makes, put into the cache. Only a few draw at a time; the others wait."""
+    with turn():
+        # Whoever waited beside us for the same image may have drawn it meanwhile.
+        if (cached := _cached(key)) is not None:
+            return cached
+        made = draw()
+    _keep(key, _SUFFIXES[made.content_type], made.content)
+    return made
+
+
+@contextlib.contextmanager
+def turn() -> Iterator[None]:
+    """A place among those who decode. Raises Unavailable when none gets free, Unreadable for what a decoder refuses."""
+    if not _decoding.acquire(timeout=WAIT_SECONDS):
+        raise errors.Unavailable(_("Too many images are being drawn just now."), way_out=_("Try again in a moment."))
+    try:
+        yield
     except media.MediaError as error:
         raise Unreadable(str(error), way_out=_("Skip it, or replace the file.")) from error
     finally:
         _decoding.release()
-    _keep(key, ".png" if drawn.content_type == "image/png" else ".jpg", drawn.content)
-    return CachedRendition(drawn.content, drawn.content_type, key)
 
 
 # --- The cache -------------------------------------------------------------------------------------------------------
@@ -107,9 +173,13 @@ def folder() -> Path:
     return Path(settings.HOME) / "cache" / "renditions"
 
 
+def path_of(key: str, suffix: str) -> Path:
+    return folder() / key[:2] / f"{key}{suffix}"
+
+
 def _cached(key: str) -> CachedRendition | None:
-    for suffix, content_type in _TYPES.items():
-        path = folder() / key[:2] / f"{key}{suffix}"
+    for content_type, suffix in _SUFFIXES.items():
+        path = path_of(key, suffix)
         with contextlib.suppress(FileNotFoundError):
             content = path.read_bytes()
             os.utime(path)  # "last used" is what trimming goes by
@@ -119,7 +189,7 @@ def _cached(key: str) -> CachedRendition | None:
 
 def _keep(key: str, suffix: str, content: bytes) -> None:
     """Puts a rendition into the cache in one step. A full disk costs speed, not the answer."""
-    path = folder() / key[:2] / f"{key}{suffix}"
+    path = path_of(key, suffix)
     draft = path.with_name(f".{key}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -26,10 +26,14 @@ export function inkOn(colour) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
 
-colourIn(document);
-new MutationObserver((changes) => {
-  for (const change of changes) {
-    if (change.type === "attributes") colourIn(change.target);
-    for (const node of change.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) colourIn(node);
-  }
-}).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["data-colour"] });
+if (globalThis.document) watch(); // unit tests take the functions only
+
+function watch() {
+  colourIn(document);
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      if (change.type === "attributes") colourIn(change.target);
+      for (const node of change.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) colourIn(node);
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["data-colour"] });
+}

@@ -23,6 +23,7 @@ document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("details.menu");
   if (!menu) return;
   if (event.key === "Escape" && menu.open) {
+    event.preventDefault(); // closing the menu is all that this key does
     event.stopPropagation();
     close(menu, { focus: true });
   } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ from django.test import Client
 from django.urls import reverse
 
 from annotations.models import Assignment, QueueEntry, Transfer
-from annotations.services import exporting, reviewing
+from annotations.services import comments, exporting, prelabels, reviewing
+from annotations.services.answers import AnswerAnnotation
+from annotations.services.prelabels import Suggestion
 from labeling_site.core import jobs
 from labeling_site.core.models import IdempotencyRecord, Job
 from projects.models import ApiKey, Invitation, Project, Role, SetupToken, User
-from projects.services import api_keys, invitations, projects, uploads
+from projects.services import api_keys, class_examples, invitations, projects, uploads
 from tests import factories
-from tests.annotations.labeling import label_page, open_page
+from tests.annotations.labeling import edit_once, label_page, open_page
 
 OUR_APPS = ("core", "projects", "annotations")
 SECRET = "nobody-may-read-this"
@@ -46,12 +49,14 @@ def make_rows(number: int = 1) -> Rows:
     dataset = factories.make_dataset_with_images(workspace, 8)
     uploads.begin(actor=alice, dataset=dataset, files=[{"path": "late.png", "size": 100}])
     project = factories.make_project(workspace, dataset=dataset)
+    suggest_something(alice, project)
     projects.set_favourite(actor=alice, project=project, favourite=True)
     label_page(bob, project, factories.label_class(project, "cat"), page_size=4)
     entries = list(QueueEntry.objects.filter(project=project, status="labeled").values_list("pk", flat=True))
     reviewing.approve(actor=alice, project=project, entry_ids=entries[:1], comment="fine")
     reviewing.reject(actor=alice, project=project, entry_ids=entries[1:2], comment="blurred")
     assignment = open_page(bob, project).assignments.get()
+    edit_once(bob, assignment, factories.label_class(project, "cat"))
     transfer = exporting.start_export(actor=alice, project=project, format="csv", options={})
     key, secret = api_keys.create_api_key(actor=alice, workspace=workspace, name="nightly", capabilities=["read"])
     invitation, link = invitations.invite(actor=alice, workspace=workspace, role=factories.role("labeler"))
@@ -66,6 +71,16 @@ def make_rows(number: int = 1) -> Rows:
     secrets = [SECRET, "11111111-2222-3333-4444", reply.fingerprint, secret, link.rstrip("/").rpartition("/")[2]]
     secrets += [key.key_hash, invitation.token_hash, setup.token_hash, *User.objects.values_list("password", flat=True)]
     return Rows(people, project, assignment, key, invitation, job, transfer, secrets)
+
+
+def suggest_something(alice: User, project: Project) -> None:
+    """Prelabels of the first images of the queue, an example of a class and a question about an image."""
+    cat = factories.label_class(project, "cat")
+    entries = list(QueueEntry.objects.filter(project=project).select_related("project", "item").order_by("rank")[:4])
+    suggested = [Suggestion(entry.pk, AnswerAnnotation(uuid.uuid4(), cat.pk), 0.5) for entry in entries]
+    prelabels.store(actor=alice, project=project, produced_by="a model", suggestions=suggested)
+    class_examples.add_example(actor=alice, label_class=cat, item=entries[0].item)
+    comments.comment(actor=alice, entry=entries[0], text="Look again.", asks_lead=True)
 
 
 def make_superuser() -> User:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from annotations.models import Assignment, QueueEntry
+from annotations.models import Assignment, Comment, QueueEntry
 from labeling_site.core.models import Job
-from projects.models import ApiKey, Invitation, Project
+from projects.models import ApiKey, ClassExample, Invitation, Project
 from projects.services import api_keys, counters, invitations
 from tests import factories
 from tests.admin.rows import Rows, act, everything, list_address, make_rows, make_staff, make_superuser, says, signed_in
@@ -45,15 +45,25 @@ def test_some_are_done_and_some_refused_and_both_are_said(rows: Rows) -> None:
     assert not Project.objects.filter(state=Project.State.RUNNING).exists()
 
 
+def test_a_question_is_settled_and_an_example_removed(rows: Rows) -> None:
+    ada = signed_in(make_superuser())
+    assert counters.read(rows.project.pk)["questions"] == 1
+    assert says(act(ada, "resolve", Comment.objects.get())) == ["Resolve: 1 row done."]
+    assert Comment.objects.get().resolved_at is not None
+    assert counters.read(rows.project.pk)["questions"] == 0
+    assert says(act(ada, "remove", ClassExample.objects.get())) == ["Remove the example: 1 row done."]
+    assert not ClassExample.objects.exists()
+
+
 def test_a_lease_is_taken_back_and_its_image_returns_to_the_queue(rows: Rows) -> None:
     ada = signed_in(make_superuser())
     entry = rows.assignment.entry
-    waiting = counters.read(rows.project.pk, "manual")["manual"]
+    waiting = counters.read(rows.project.pk).get(entry.queue, 0)
     assert entry.open_slots == 0
     assert says(act(ada, "release", rows.assignment)) == ["Release the lease: 1 row done."]
     assert Assignment.objects.get(pk=rows.assignment.pk).state == Assignment.State.RELEASED
     assert QueueEntry.objects.get(pk=entry.pk).open_slots == 1
-    assert counters.read(rows.project.pk, "manual")["manual"] == waiting + 1
+    assert counters.read(rows.project.pk)[entry.queue] == waiting + 1
     [refusal] = says(act(ada, "release", rows.assignment))
     assert "This lease has already ended" in refusal
 

@@ -136,7 +136,9 @@ def test_only_permissions_that_mean_something_are_offered(rows: Rows) -> None:
     offered = set(page.context["adminform"].form.fields["user_permissions"].queryset.values_list("codename", flat=True))
     assert {f"view_{model._meta.model_name}" for model in MODELS} <= offered
     changes = {name for name in offered if not name.startswith("view_")}
-    assert changes == {f"change_{name}" for name in ("project", "assignment", "apikey", "invitation", "job")}
+    assert changes == {
+        f"change_{name}" for name in ("project", "assignment", "apikey", "classexample", "comment", "invitation", "job")
+    }
     delete = Permission.objects.get(codename="delete_project")
     before = everything()
     assert ada.post(row_address(bob), form_of(bob, user_permissions=[str(delete.pk)])).status_code == 200

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Sequence
 
 from annotations.geometry import Box, Polygon
-from annotations.models import Task
-from annotations.services import queue, submission
+from annotations.models import Assignment, Task
+from annotations.services import editing, queue, submission
 from annotations.services.answers import Answer, AnswerAnnotation
 from annotations.services.submission import Submitted
 from projects.models import LabelClass, Project, User
@@ -48,3 +48,11 @@ def label_page(actor: User, project: Project, *classes: LabelClass, page_size: i
     task = open_page(actor, project, page_size)
     submit(actor, task, answer_all(task, said(*classes, box=box)))
     return task
+
+
+def edit_once(actor: User, assignment: Assignment, label_class: LabelClass) -> None:
+    """One edit of an open page, not submitted: gives the image this class."""
+    name = str(uuid.uuid4())
+    change = {"id": name, "after": {"id": name, "label_class": label_class.pk}, "at": 0}
+    edit = editing.Edit(uuid.uuid4(), assignment.pk, [change])
+    editing.apply_operations(actor=actor, task=assignment.task, client=uuid.uuid4(), edits=[edit])

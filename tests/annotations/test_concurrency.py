@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from django.db import close_old_connections, connection, transaction
 
-from annotations.models import Annotation, Assignment, QueueEntry, Response
-from annotations.services import queue, submission
+from annotations.models import Annotation, Assignment, Draft, Operation, QueueEntry, Response
+from annotations.services import editing, queue, submission
 from annotations.services.recounting import count, recount
 from projects.models import Project, User
 from projects.services import counters, projects
@@ -43,20 +43,27 @@ def work(labeler: User, project: Project, start: threading.Barrier, seed: int) -
                 queue.release_task(actor=labeler, task=task)
                 done["released"] += 1
                 continue
-            answers = answer_all(task, said(cat))
-            operation = uuid.uuid4()
-            submits = 2 if dice.random() < 0.33 else 1
-            threads = [
-                threading.Thread(target=submit_quietly, args=(labeler, task, operation, answers, done))
-                for _ in range(submits)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            done["items"] += len(answers)
+            tasks = [task]
+            if dice.random() < 0.4:  # a page ahead, as the labeling page takes it
+                ahead = queue.next_task(actor=labeler, project=project, page_size=1, holding=[task.pk], ahead=True)
+                tasks += [ahead.task] if ahead.task else []
+            for one in tasks:
+                done["items"] += answer_twice(labeler, one, answer_all(one, said(cat)), dice, done)
     finally:
         connection.close()
+
+
+def answer_twice(labeler: User, task: Any, answers: Any, dice: random.Random, done: Tally[str]) -> int:
+    operation = uuid.uuid4()
+    threads = [
+        threading.Thread(target=submit_quietly, args=(labeler, task, operation, answers, done))
+        for _ in range(2 if dice.random() < 0.33 else 1)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(answers)
 
 
 def submit_quietly(labeler, task, operation, answers, done) -> None:  # type: ignore[no-untyped-def]
@@ -101,6 +108,46 @@ def in_background(call: Callable[[], Any]) -> threading.Thread:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
+
+
+def test_edits_sent_many_times_at_once_are_applied_once() -> None:
+    people = factories.make_people()
+    project = factories.make_project(people.workspace, images=1)
+    cat = project.label_classes.get(path="cat")
+    task = queue.next_task(actor=people.bob, project=project).task
+    assert task is not None
+    held, browser = task.assignments.get(), uuid.uuid4()
+
+    def edit(number: int) -> editing.Edit:
+        name = str(uuid.uuid4())
+        change = {"id": name, "after": {"id": name, "label_class": cat.pk, "skip_reason": str(number)}, "at": number}
+        return editing.Edit(uuid.uuid4(), held.pk, [change])
+
+    edits = [edit(number) for number in range(40)]
+    failed: list[Exception] = []
+
+    def send(seed: int) -> None:
+        """All of it in order, in batches of random sizes, as a browser whose replies get lost does."""
+        dice = random.Random(seed)
+        at = 0
+        try:
+            while at < len(edits):
+                size = dice.randint(1, 12)
+                done = editing.apply_operations(
+                    actor=people.bob, task=task, client=browser, edits=edits[at : at + size]
+                )
+                assert {one.code for one in done.verdicts} == {""}
+                at += size
+        except Exception as error:
+            failed.append(error)
+
+    threads = [in_background(lambda seed=seed: send(seed)) for seed in range(8)]  # type: ignore[misc]
+    for thread in threads:
+        thread.join(timeout=60)
+    assert failed == []
+    draft = Draft.objects.get()
+    assert Operation.objects.count() == draft.revision == len(edits)
+    assert sorted(int(row["skip_reason"]) for row in draft.annotations) == list(range(len(edits)))
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="only on PostgreSQL: SQLite has one writer at a time")

@@ -124,7 +124,7 @@ def test_the_labeling_page_carries_what_the_editor_needs() -> None:
         ("class 0", 0, "3"),
     ]
     assert context["classes"][-1]["key"] is None
-    assert context["page_sizes"] == [1, 4, 6, 9]
+    assert context["page_sizes"] == [1, 4, 6, 9, 16, 25, 36]
     assert "<p>Look <b>twice</b>.</p>" in answer.content.decode()
 
 

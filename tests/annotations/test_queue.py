@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotations.models import Assignment, QueueEntry, Task
@@ -48,6 +49,16 @@ def test_a_page_holds_as_many_items_as_asked_and_the_rest_stays(people: factorie
     assert counters.read(project.pk)["manual"] == 6
 
 
+def test_a_page_of_a_cluster_holds_up_to_36_items_and_no_row_says_more(people: factories.People) -> None:
+    project = factories.make_project(people.workspace, images=40)
+    given = queue.next_task(actor=people.bob, project=project, page_size=36)
+    assert given.task is not None
+    assert len(held(given.task)) == 36
+    assert counters.read(project.pk)["manual"] == 4
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Task.objects.filter(pk=given.task.pk).update(page_size=37)
+
+
 def test_boxes_come_one_image_at_a_time(people: factories.People) -> None:
     project = factories.make_project(people.workspace, images=5, task_type=TaskType.BOX)
     given = queue.next_task(actor=people.bob, project=project, page_size=9)
@@ -57,7 +68,7 @@ def test_boxes_come_one_image_at_a_time(people: factories.People) -> None:
 
 def test_a_page_size_that_no_layout_has_is_refused(people: factories.People) -> None:
     project = factories.make_project(people.workspace)
-    with pytest.raises(errors.Invalid, match="1, 4, 6 or 9"):
+    with pytest.raises(errors.Invalid, match="1, 4, 6, 9, 16, 25, 36"):
         queue.next_task(actor=people.bob, project=project, page_size=5)
     assert not Task.objects.exists()
 

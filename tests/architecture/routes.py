@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from projects.access import BUILT_IN_ROLES
 from projects.access import Capability as C
 
+WORK_ID = "6f0d1f5e-3c39-4d43-9d2b-0d6f7d6a0b01"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SAFE = ("GET",)
 
@@ -148,18 +149,42 @@ expect(
     get=Rule(),
     post=Rule(C.LABEL, ok=201, body=form(page_size=1)),
 )
+expect("api-project-task-heartbeat", post=Rule(C.LABEL, body=lambda world: {"tasks": [world.task.pk]}))
 expect("api-project-entry-list", get=Rule(C.READ_LABELS))
 expect(
     "api-project-entry-review",
     post=Rule(C.APPROVE, body=lambda world: {"action": "approve", "entries": [world.entry.pk]}),
 )
 expect("api-project-export-list", get=Rule(C.EXPORT), post=Rule(C.EXPORT, ok=201, body=form(format="csv")))
+expect(
+    "api-project-prelabel-list",
+    get=Rule(C.READ_LABELS),
+    post=Rule(
+        C.PRELABEL,
+        ok=201,
+        body=lambda world: {
+            "produced_by": "a model",
+            "prelabels": [
+                {"entry": world.open_entry.pk, "label_class": world.label_class.pk, "confidence": 0.9, "id": WORK_ID}
+            ],
+        },
+    ),
+)
+expect("api-project-prelabel-clear", post=Rule(C.PRELABEL))
+expect("api-project-comment-list", get=Rule(C.READ_LABELS))
+expect(
+    "api-entry-comment-list", {"entry_pk": "entry"}, get=Rule(), post=Rule(C.COMMENT, ok=201, body=form(text="why?"))
+)
+expect("api-comment-reply", {"pk": "comment"}, post=Rule(C.COMMENT, ok=201, body=form(text="so")))
+for _action in ("resolve", "reopen"):
+    expect(f"api-comment-{_action}", {"pk": "comment"}, post=Rule(C.COMMENT))
 expect("api-project-assignment-list", get=Rule(C.WRITE_PROJECTS))
 expect("api-project-dashboard", get=Rule(C.READ_SUMMARY))
 expect("api-assignment-release", {"pk": "assignment"}, post=Rule(C.WRITE_PROJECTS))
 for _action in ("heartbeat", "release"):
     expect(f"api-task-{_action}", {"pk": "task"}, post=Rule(seen_by=LABELER))
 expect("api-task-detail", {"pk": "task"}, get=Rule(seen_by=LABELER))
+expect("api-task-operations", {"pk": "task"}, post=Rule(seen_by=LABELER, body=lambda world: world.operations))
 expect("api-task-submit", {"pk": "task"}, post=Rule(seen_by=LABELER, body=lambda world: world.answers))
 expect("api-entry-detail", {"pk": "entry"}, get=Rule(C.READ_LABELS))
 expect(
@@ -309,6 +334,13 @@ expect(
 )
 for _action in ("move", "retire", "restore"):
     expect(f"api-class-{_action}", {"pk": "label_class"}, post=Rule(C.WRITE_PROJECTS))
+expect(
+    "api-class-example-list",
+    {"class_pk": "label_class"},
+    get=Rule(),
+    post=Rule(C.WRITE_PROJECTS, ok=201, body=lambda world: {"item": world.entry.item_id}),
+)
+expect("api-example-detail", {"pk": "example"}, delete=Rule(C.WRITE_PROJECTS, ok=204))
 expect("api-job-list", get=EVERYBODY_OPEN)
 expect("api-job-detail", {"pk": "job"}, get=Rule(seen_by=C.READ_SUMMARY))
 expect("api-job-cancel", {"pk": "job"}, post=Rule(C.WRITE_PROJECTS, seen_by=C.READ_SUMMARY))
@@ -380,6 +412,12 @@ expect("dataset-scan", post=Rule(C.WRITE_DATASETS, ok=302))
 expect("dataset-delete", post=Rule(C.WRITE_DATASETS, ok=302))
 # No project labels this item; where one does, everybody in the workspace sees it (tests/projects/test_renditions.py).
 expect("item-image", get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404))
+expect("item-samples", {"item_id": "scan"}, get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404))
+expect(
+    "item-tile",
+    {"item_id": "poster", "level": "finest", "column": "finest", "row": "finest"},
+    get=Rule(seen_by=C.PREVIEW_DATASETS, anonymous=404),
+)
 
 # Pages: projects
 expect("projects", get=Rule(C.READ_PROJECTS, is_open=True))
@@ -417,6 +455,13 @@ expect(
     "project-entry-correct",
     post=Rule(C.UPDATE_LABELS, ok=302, body=lambda world: {"classes": [world.label_class.pk]}),
 )
+expect("project-entry-comment", post=Rule(C.COMMENT, ok=302, body=form(text="why?")))
+expect("project-comment-change", {"comment_id": "comment"}, post=Rule(C.COMMENT, ok=302, body=form(do="resolve")))
+expect(
+    "project-example-add",
+    post=Rule(C.WRITE_PROJECTS, ok=302, body=lambda world: {"label_class": world.label_class.pk}),
+)
+expect("project-example-remove", {"example_id": "example"}, post=Rule(C.WRITE_PROJECTS, ok=302))
 expect(
     "project-details",
     get=Rule(C.READ_SUMMARY),

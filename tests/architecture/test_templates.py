@@ -231,7 +231,7 @@ def test_contrast_is_that_of_wcag_aa(ink: str, ground: str, least: float, theme:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_no_two_landmarks_have_one_name(name: str) -> None:
-    """A section that scrolls inside is a group within it: a second region of the same name tells nobody where they are."""
+    """What scrolls in a section is a group: a second region of the same name tells nobody where they are."""
     text = source(name)
     named = re.findall(r"<section\b[^>]*aria-labelledby=\"([\w-]+)\"", text)
     named += re.findall(r"role=\"region\"[^>]*aria-labelledby=\"([\w-]+)\"", text)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Model
@@ -22,10 +23,12 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from annotations.models import Assignment, QueueEntry
-from annotations.services import exporting
+from annotations.services import comments, exporting, prelabels
+from annotations.services.answers import AnswerAnnotation
+from annotations.services.prelabels import Suggestion
 from projects.access import BUILT_IN_ROLES
 from projects.models import Item, User, Workspace
-from projects.services import api_keys, datastores, invitations, projects, uploads
+from projects.services import api_keys, class_examples, datastores, invitations, projects, uploads
 from tests import factories
 from tests.annotations.labeling import answer_all, label_page, open_page, submit
 from tests.architecture.routes import EXPECTED, Route, Rule
@@ -53,6 +56,7 @@ class World:
     programs: dict[str, APIClient] = field(default_factory=dict)
     wrong_token: str = "nothing-like-a-token"
     section: str = "overview"
+    finest: int = 0  # level, column and row of a tile
 
     def __getattr__(self, name: str) -> Any:  # set by build()
         raise AttributeError(name)
@@ -105,8 +109,16 @@ def _files(world: World, alice: User, folder: Path) -> None:
     world.dataset = factories.make_dataset_from_bytes(
         world.workspace, {f"{MARK}.png": factories.image_bytes()}, name=f"files {MARK}"
     )
+    special = {f"{MARK}.dcm": factories.dicom_bytes(np.zeros((2, 2), np.uint16)), f"{MARK}.jpg": wide_image()}
+    factories.make_dataset_from_bytes(world.workspace, special, name=f"special files {MARK}")
+    world.scan, world.poster = Item.objects.filter(path__in=special).order_by("path")
     world.upload = uploads.begin(actor=alice, dataset=world.dataset, files=[{"path": f"{MARK}2.png", "size": 100}])[0]
     world.item = Item.objects.get(dataset_version__dataset=world.dataset)
+
+
+def wide_image() -> bytes:
+    """Large enough to be cut into tiles."""
+    return factories.image_bytes(5000, 2, format="JPEG")
 
 
 def _projects(world: World, alice: User) -> None:
@@ -121,6 +133,21 @@ def _projects(world: World, alice: User) -> None:
     skipped = open_page(bob, project)
     submit(bob, skipped, answer_all(skipped, [], outcome="skipped", skip_reason=f"dark {MARK}"))
     world.entry = QueueEntry.objects.filter(project=project, status="labeled").order_by("pk")[0]
+    world.comment = comments.comment(actor=bob, entry=world.entry, text=f"why {MARK}", asks_lead=True)
+    world.example = class_examples.add_example(
+        actor=alice,
+        label_class=world.project.label_classes.order_by("position")[1],
+        item=world.entry.item,
+        note=f"look {MARK}",
+    )
+    world.open_entry = QueueEntry.objects.filter(project=project, status="unlabeled", open_slots=1).order_by("pk")[0]
+    made = AnswerAnnotation(uuid.uuid4(), world.label_class.pk)
+    prelabels.store(
+        actor=alice,
+        project=project,
+        produced_by=f"model {MARK}",
+        suggestions=[Suggestion(world.open_entry.pk, made, 0.8)],
+    )
     world.export = exporting.start_export(actor=alice, project=project, format="csv", options={})
     factories.run_jobs()
     world.export.refresh_from_db()
@@ -132,6 +159,12 @@ def _projects(world: World, alice: User) -> None:
     world.answers = {
         "operation_id": str(uuid.uuid4()),
         "answers": [{"assignment": world.assignment.pk, "annotations": [{"label_class": world.label_class.pk}]}],
+    }
+    pk = str(uuid.uuid4())
+    change = {"id": pk, "after": {"id": pk, "label_class": world.label_class.pk}, "at": 0}
+    world.operations = {
+        "client": str(uuid.uuid4()),
+        "operations": [{"id": str(uuid.uuid4()), "assignment": world.assignment.pk, "changes": [change]}],
     }
 
 

@@ -79,7 +79,7 @@ def environment_of(service: str, servers: Servers, home: Path) -> dict[str, str]
 def command_of(service: str, port: int = 0) -> list[str]:
     parts = compose_file()["services"][service]["command"]
     assert parts[0] == "python"
-    return [sys.executable, *(str(port) if part == "8000" else part for part in parts[1:])]
+    return [sys.executable, *(str(port) if part == "8000" else fill_in(part, {}) for part in parts[1:])]
 
 
 def test_the_file_is_valid_by_the_published_schema() -> None:

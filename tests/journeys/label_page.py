@@ -24,42 +24,52 @@ class LabelPage:
     # --- Getting work ---
 
     def open(self) -> dict[str, Any] | None:
-        with self._handed_out() as found:
-            self.page.goto(f"{self.url}/projects/{self.project}/label/")
-        return self._took(found)
+        self.page.goto(f"{self.url}/projects/{self.project}/label/")
+        self.page.wait_for_selector("#label-page[data-opened]", timeout=20_000)
+        return self.look()
 
     def start(self) -> dict[str, Any] | None:
         """Presses "Start labeling" below the instructions."""
-        with self._handed_out() as found:
-            self.page.click("#start-labeling")
-        return self._took(found)
+        return self.next_after(lambda: self.page.click("#start-labeling"))
 
     def next_after(self, act: Any) -> dict[str, Any] | None:
-        """Does something that ends in the next page; returns that task."""
-        with self._handed_out() as found:
-            act()
-        return self._took(found)
+        """Does something that ends in the next page; returns that task, once all that was done is saved."""
+        before = self.page.get_attribute("#label-page", "data-opened")
+        act()
+        self.page.wait_for_function(
+            "(old) => (document.getElementById('label-page').dataset.opened ?? null) !== old",
+            arg=before,
+            timeout=20_000,
+        )
+        return self.look()
 
     def submit(self, key: str = "Enter") -> dict[str, Any] | None:
         return self.next_after(lambda: self.page.keyboard.press(key))
 
-    def _handed_out(self) -> Any:
-        path = f"/api/v1/projects/{self.project}/tasks/"
-        return self.page.expect_response(
-            lambda reply: reply.request.method == "POST" and reply.url.endswith(path), timeout=20_000
-        )
-
-    def _took(self, found: Any) -> dict[str, Any] | None:
-        answer = found.value.json()
-        self.task = answer["task"]
-        self.reason = answer.get("reason") or ""
-        state = "work" if self.task else self.reason
-        self.page.wait_for_selector(f"#label-page[data-state={state}]")
-        if self.task:
-            self.page.wait_for_selector("#stage:not(.is-loading)", state="attached")
-            # The page answers keys once nothing is on its way any more.
-            self.page.wait_for_selector("#work-area:not([inert])", state="attached")
+    def look(self, *, saved: bool = True) -> dict[str, Any] | None:
+        """Takes in what is open now: the task, or the reason why there is none."""
+        # The page answers keys once nothing is on its way any more.
+        self.page.wait_for_selector("#work-area:not([inert])", state="attached")
+        if saved:
+            self.wait_saved()
+        pk = self.page.get_attribute("#label-page", "data-task")
+        self.task, self.reason = None, ""
+        if not pk:
+            self.reason = self.page.get_attribute("#label-page", "data-state") or ""
+            return None
+        self.page.wait_for_selector("#stage:not(.is-loading)", state="attached")
+        # What is taken ahead is there, so that leaving the page gives all of it back.
+        self.page.wait_for_selector("#label-page[data-ahead]", state="attached")
+        reply = self.page.context.request.get(f"{self.url}/api/v1/tasks/{pk}/")
+        assert reply.ok, reply.status
+        self.task = reply.json()
         return self.task
+
+    def wait_saved(self) -> None:
+        """Until everything has reached the server."""
+        self.page.wait_for_selector(
+            "#saved-state[data-state=saved][data-waiting='0']", state="attached", timeout=20_000
+        )
 
     @property
     def item(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 
 from tests.support import running
 from tests.support.client import LABEL_EVERYTHING, Client, make_clients
+from tests.support.killing import kill
 from tests.support.running import Site, wait_until
 
 FILES = 4000
@@ -30,32 +30,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
-
-
-def pids(site: Site, word: str) -> list[int]:
-    """Processes of this site (by its TESSERA_HOME) whose command line holds `word`."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            environment = (folder / "environ").read_bytes()
-        except OSError:
-            continue  # it ended meanwhile, or is not ours
-        if word in command and f"TESSERA_HOME={site.home}".encode() in environment.split(b"\0"):
-            found.append(int(folder.name))
-    return found
-
-
-def kill(site: Site, word: str) -> None:
-    victims = pids(site, word)
-    assert victims, f"no process of the site has {word} in its command line"
-    for pid in victims:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue  # a child that went with its parent
 
 
 def jobs_of(alice: Client, kind: str) -> list[dict[str, object]]:

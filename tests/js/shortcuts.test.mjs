@@ -48,6 +48,20 @@ test("what is being composed, AltGr and Alt is not ours", () => {
   assert.equal(keyOf(press("[", { ctrl: true, getModifierState: (name) => name === "AltGraph" })), null);
 });
 
+test("keys of other layouts and of input methods", () => {
+  // AZERTY: the digit row types signs, a and q, z and w change places: letters are taken from what they type.
+  assert.equal(keyOf(press("a", { code: "KeyQ" })), "a");
+  assert.equal(keyOf(press("é", { code: "Digit2" })), "2");
+  assert.equal(keyOf(press("à", { code: "Digit0" })), "à", "0 is no class: its row types a letter there");
+  // QWERTZ: y and z change places; ? and / lie on shifted keys.
+  assert.equal(keyOf(press("z", { code: "KeyY" })), "z");
+  assert.equal(keyOf(press("z", { code: "KeyY", ctrl: true })), "ctrl+z");
+  assert.equal(keyOf(press("?", { code: "Minus", shift: true })), "?");
+  // While an input method composes, its keys are its own, whatever they are called.
+  for (const key of ["a", "Enter", " ", "1", "ArrowLeft", "Escape"]) assert.equal(keyOf(press(key, { isComposing: true })), null);
+  assert.equal(keyOf(press("Process", { code: "KeyA" })), null);
+});
+
 test("letters for later classes are free", () => {
   const used = REGISTRY.filter((one) => one.scopes.includes("box")).flatMap((one) => one.keys);
   const free = freeLetters("box");

@@ -3,26 +3,22 @@ import { test } from "node:test";
 
 import { apply, inverse, joined } from "../../static/js/editor/operations.js";
 import { Store } from "../../static/js/editor/store.js";
+import { generator } from "./support.mjs";
 
 const SIZE = { width: 100, height: 100 };
 const box = (id, label_class = 1, x = 0) => ({ id, label_class, frame: 0, box: { x, y: 0, width: 10, height: 10 } });
-
-/** A small seeded generator (mulberry32), so that a failure can be run again. */
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** One edit of any kind on random annotations. */
 function edit(store, random, step) {
   const pick = () => store.annotations.filter(() => random() < 0.3).map((one) => one.id);
   const fresh = (n) => Array.from({ length: n }, (_, i) => box(`${step}-${i}`, 1 + Math.floor(random() * 3)));
-  const kind = Math.floor(random() * 4);
-  if (kind === 0) store.add(fresh(1 + Math.floor(random() * 3)));
+  const kind = Math.floor(random() * 8);
+  const some = pick();
+  if (kind === 4) store.reorder(some, store.annotations.findLast((one) => !some.includes(one.id))?.id ?? null);
+  else if (kind === 5) store.reorder(some, null);
+  else if (kind === 6) store.divide(some.slice(0, 1).map((id) => ({ ...store.get(id), label_class: 7 })), fresh(2));
+  else if (kind === 7 && some.length > 1) store.absorb({ ...store.get(some[0]), label_class: 8 }, some.slice(1));
+  else if (kind === 0) store.add(fresh(1 + Math.floor(random() * 3)));
   else if (kind === 1) store.remove(pick());
   else if (kind === 2) store.replace(pick().map((id) => ({ ...store.get(id), label_class: 9, box: { ...store.get(id).box, x: step } })));
   else store.swap(pick(), fresh(Math.floor(random() * 3)));
@@ -57,6 +53,31 @@ test("the inverse of the inverse is the operation", () => {
     const store = new Store({ size: SIZE, annotations: [box("a"), box("b"), box("c")] });
     for (let step = 0; step < 8; step++) edit(store, random, step);
     for (const operation of store.done) assert.deepEqual(inverse(inverse(operation)), operation);
+  }
+});
+
+test("what listeners hear, applied in order, is what the store holds", () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = generator(seed);
+    const start = [box("a"), box("b", 2), box("c")];
+    const store = new Store({ size: SIZE, annotations: start });
+    const sources = new Set();
+    let copy = start;
+    store.addEventListener("change", ({ detail }) => {
+      sources.add(detail.source);
+      copy = apply(copy, detail.operation);
+    });
+    for (let step = 0; step < 12; step++) {
+      edit(store, random, step);
+      if (random() < 0.4) store.undo();
+      if (random() < 0.4) store.redo();
+      assert.deepEqual(copy, store.annotations, `seed ${seed}, step ${step}`);
+      assert.equal(store.byId.size, store.annotations.length);
+      for (const one of store.annotations) assert.equal(store.get(one.id), one, `seed ${seed}, step ${step}: found by id`);
+    }
+    while (store.undo());
+    assert.deepEqual(copy, start);
+    for (const source of sources) assert.ok(["edit", "undo", "redo"].includes(source));
   }
 });
 
@@ -131,6 +152,53 @@ test("each frame shows its own annotations", () => {
   store.setFrame(3);
   assert.deepEqual(store.visible.map((one) => one.id), ["b"]);
   assert.equal(store.annotations.length, 2);
+});
+
+test("moving in the drawing order keeps the order of those that move", () => {
+  const store = new Store({ size: SIZE, annotations: ["a", "b", "c", "d"].map((id) => box(id)) });
+  const order = () => store.annotations.map((one) => one.id).join("");
+  store.reorder(["a", "c"], "d");
+  assert.equal(order(), "bdac");
+  store.reorder(["c"], null);
+  assert.equal(order(), "cbda");
+  store.reorder(["b"], "c");
+  assert.equal(store.done.length, 2, "it lies there already");
+  store.undo();
+  store.undo();
+  assert.equal(order(), "abcd");
+});
+
+test("several are selected, toggled, and deselected when they are hidden", () => {
+  const store = new Store({ size: SIZE, annotations: [box("a", 1), box("b", 2), box("c", 1)] });
+  store.selectAll(["a", "b"]);
+  assert.equal(store.selection, null, "several are no single one");
+  assert.deepEqual(store.chosen.map((one) => one.id), ["a", "b"]);
+  store.toggle("c");
+  store.toggle("a");
+  assert.deepEqual(store.chosen.map((one) => one.id), ["b", "c"]);
+  store.look((view) => view.hide(["c"], true));
+  assert.equal(store.selection.id, "b");
+});
+
+test("one, a class or all are hidden and locked", () => {
+  const store = new Store({ size: SIZE, annotations: [box("a", 1), box("b", 2), box("c", 1)] });
+  const seen = () => store.visible.map((one) => one.id).join("");
+  assert.equal(store.visible, store.visible, "the same list while nothing changes");
+  store.look((view) => view.hide(["a"], true));
+  assert.equal(seen(), "bc");
+  store.look((view) => view.hideClass(2, true));
+  assert.equal(seen(), "c");
+  store.look((view) => (view.allHidden = true));
+  assert.equal(seen(), "");
+  store.look((view) => view.reveal(store.get("a")));
+  assert.equal(seen(), "ac");
+  const free = () => ["a", "b", "c"].filter((id) => store.canEdit(id)).join("");
+  store.look((view) => view.lock(["a"], true));
+  assert.equal(free(), "bc");
+  store.look((view) => view.lockClass(1, true));
+  assert.equal(free(), "b");
+  store.look((view) => (view.locked = true));
+  assert.equal(free(), "");
 });
 
 test("deleting what is selected deselects it; stepping goes round", () => {

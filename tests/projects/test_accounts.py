@@ -145,19 +145,19 @@ def test_an_api_key_changes_neither_name_nor_password():
 
 def test_preferences_are_merged_and_none_forgets_one():
     alice = make_user("Alice")
-    accounts.change_preferences(actor=alice, changes={"theme": "dark", "keymap": {"submit": "Enter"}})
+    accounts.change_preferences(actor=alice, changes={"theme": "dark", "keymap": {"submit": ["enter"]}})
     assert accounts.change_preferences(actor=alice, changes={"theme": None, "layout": 4}) == {
-        "keymap": {"submit": "Enter"},
+        "keymap": {"submit": ["enter"]},
         "layout": 4,
     }
     alice.refresh_from_db()
-    assert alice.preferences == {"keymap": {"submit": "Enter"}, "layout": 4}
+    assert alice.preferences == {"keymap": {"submit": ["enter"]}, "layout": 4}
 
 
 def test_preferences_stay_small_and_plainly_named():
     alice = make_user("Alice")
     with pytest.raises(errors.TooLarge):
-        accounts.change_preferences(actor=alice, changes={"keymap": "x" * accounts.PREFERENCES_BYTES})
+        accounts.change_preferences(actor=alice, changes={"notes": "x" * accounts.PREFERENCES_BYTES})
     with pytest.raises(errors.Invalid):
         accounts.change_preferences(actor=alice, changes={"__class__": 1})
     alice.refresh_from_db()

@@ -157,6 +157,7 @@ def test_members_see_their_own_keys_and_owners_all():
         Capability.READ_WORKSPACE,
         Capability.READ_PROJECTS,
         Capability.LABEL,
+        Capability.COMMENT,
     ]
 
 

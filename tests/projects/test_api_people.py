@@ -22,7 +22,9 @@ def test_everybody_sees_the_own_workspaces_and_what_one_may_do_there(people: fac
     assert ids(as_person(people.alice).get("/api/v1/workspaces/")) == [people.workspace.pk]
     assert ids(as_person(people.charlie).get("/api/v1/workspaces/")) == [other.pk]
     shown = as_person(people.bob).get(f"/api/v1/workspaces/{people.workspace.pk}/").json()
-    assert shown["capabilities"] == ["labeling/labels/write", "labeling/projects/read", "read"]
+    assert shown["capabilities"] == [
+        *("labeling/comments/write", "labeling/labels/write", "labeling/projects/read", "read")
+    ]
 
 
 def test_without_a_sign_in_nothing_is_answered(people: factories.People) -> None:

@@ -21,6 +21,8 @@ MATRIX = {
     C.REJECT: "team_lead vendor_admin customer_qa vendor_qa",
     C.UPDATE_LABELS: "vendor_qa",
     C.APPROVE: "vendor_admin customer_qa vendor_qa",
+    C.COMMENT: "labeler team_lead vendor_admin customer_qa vendor_qa",
+    C.PRELABEL: "",
     C.EXPORT: "vendor_admin customer_qa vendor_qa",
     C.READ_RUNS: "vendor_admin customer_qa vendor_qa",
     C.PREVIEW_DATASETS: "vendor_admin customer_qa",

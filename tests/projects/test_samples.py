@@ -1,105 +1,173 @@
-"""The made-up data sets: the truth lies where the shapes were painted, and nothing depends on chance."""
+"""Values of grey DICOM frames: what a browser shows with them is what the server shows, and nothing else is in them."""
 
+from __future__ import annotations
+
+import gzip
 import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from django.test import Client
+from PIL import Image
 
-from annotations.geometry import geometry_from_json
-from projects.samples import CLASSES, INSTRUCTIONS, generate
+from labeling_site.core import errors
+from projects import media
+from projects.models import Item
+from projects.pages.media import item_samples_url
+from projects.services import renditions
+from tests import factories
+from tests.support.running import ROOT, find_node
 
-
-def seen(sample):
-    """The pixels as a person sees them."""
-    with Image.open(io.BytesIO(sample.bytes)) as image:
-        assert image.format == "JPEG"
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB")).astype(int)
-
-
-def orientation(sample):
-    with Image.open(io.BytesIO(sample.bytes)) as image:
-        return image.getexif().get(0x0112, 1)
-
-
-def saturation(pixels):
-    return pixels.max(axis=-1) - pixels.min(axis=-1)
-
-
-def test_every_task_type_of_the_site_has_a_sample():
-    from projects.models import TaskType
-
-    assert set(CLASSES) == set(INSTRUCTIONS) == set(TaskType.values)
-
-
-@pytest.mark.parametrize("task_type", CLASSES)
-def test_the_same_seed_gives_the_same_files_and_another_seed_others(task_type):
-    first = list(generate(task_type, 6, seed=3))
-    assert first == list(generate(task_type, 6, seed=3))
-    assert first[:4] == list(generate(task_type, 4, seed=3))
-    assert [s.bytes for s in first] != [s.bytes for s in generate(task_type, 6, seed=4)]
-    assert len({s.name for s in first}) == 6
+RANDOM = np.random.default_rng(5)
+SIGNED = RANDOM.integers(-1024, 3071, (2, 90, 70)).astype(np.int16)
+LINEAR = {"WindowCenter": 40, "WindowWidth": 400}
+# name → pixels, elements
+FILES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
+    "ct": (SIGNED, {**LINEAR, "RescaleSlope": 1, "RescaleIntercept": -200}),
+    "fractions": (SIGNED[0], {**LINEAR, "RescaleSlope": "0.37", "RescaleIntercept": "12.5"}),
+    "negative slope": (SIGNED[0], {**LINEAR, "RescaleSlope": -2, "RescaleIntercept": 7}),
+    "inverted": (SIGNED[0], {"PhotometricInterpretation": "MONOCHROME1", **LINEAR}),
+    "no window": (RANDOM.integers(500, 4095, (80, 60)).astype(np.uint16), {"BitsStored": 12, "HighBit": 11}),
+    "sigmoid": (SIGNED[0], {"VOILUTFunction": "SIGMOID", **LINEAR}),
+    "one value": (np.full((20, 20), 77, np.uint16), {}),
+    "32 bits": (RANDOM.integers(0, 2**31, (40, 40)).astype(np.uint32), {"WindowCenter": 2**30, "WindowWidth": 2**29}),
+}
+WINDOWS: list[tuple[float, float] | None] = [None, (40, 400), (-600, 1500), (100.5, 1), (1000, 3000.7)]
 
 
-@pytest.mark.parametrize("task_type", CLASSES)
-def test_sizes_and_truth_are_those_of_the_image_as_seen(task_type):
-    samples = list(generate(task_type, 24, seed=1))
-    for sample in samples:
-        assert seen(sample).shape == (sample.height, sample.width, 3)
-        for name, geometry in sample.truth:
-            assert name in CLASSES[task_type]
-            if geometry is None:
-                assert task_type in {"multi_class", "multi_label"}
-                continue
-            shape = geometry_from_json(geometry)
-            assert shape.clip(sample.width, sample.height) == shape
-    assert {(s.width, s.height) for s in samples} == {(640, 480), (480, 640)}
-    turned = [orientation(sample) for sample in samples if orientation(sample) != 1]
-    assert len(turned) == len(set(turned)) == 4
+def header_of(data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:4], "little")
+    return dict(json.loads(data[4 : 4 + length]))
 
 
-def test_classes_are_balanced_and_images_without_objects_occur():
-    names = [sample.truth[0][0] for sample in generate("multi_class", 8, seed=5)]
-    assert all(names.count(name) == 2 for name in CLASSES["multi_class"])
-    labels = [[name for name, _ in sample.truth] for sample in generate("multi_label", 12, seed=5)]
-    assert all(len(set(row)) == len(row) >= 1 for row in labels)
-    assert len({len(row) for row in labels}) > 1
-    empty = [sample for sample in generate("object_detection", 24, seed=5) if not sample.truth]
-    assert len(empty) == 2
+def values_of(data: bytes) -> np.ndarray:
+    header = header_of(data)
+    count = header["width"] * header["height"]
+    return np.frombuffer(data[-2 * count :], "<u2").reshape(header["height"], header["width"])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_polygons_cover_exactly_the_painted_pixels(seed):
-    """Painted means saturated: the backgrounds are pale. Holes are background."""
-    seen_rings = 0
-    for sample in generate("instance_segmentation", 10, seed):
-        painted = saturation(seen(sample)) > 100
-        claimed = np.zeros(painted.shape, dtype=bool)
-        for name, geometry in sample.truth:
-            shape = geometry_from_json(geometry)
-            mask = shape.columns(left=0, top=0, columns=sample.width, rows=sample.height).T
-            assert shape.has_holes == (name == "ring")
-            seen_rings += name == "ring"
-            assert (painted & mask).sum() / mask.sum() > 0.9
-            claimed |= mask
-        if claimed.any():
-            assert (painted & claimed).sum() / (painted | claimed).sum() > 0.93
-    assert seen_rings
+@pytest.mark.parametrize("name", FILES)
+def test_the_browser_shows_what_the_server_shows(name: str, tmp_path: Path) -> None:
+    pixels, elements = FILES[name]
+    content = factories.dicom_bytes(pixels, **elements)
+    file = tmp_path / "samples.bin"
+    file.write_bytes(renditions.packed(media.samples(io.BytesIO(content), "a.dcm", max_side=4096)))
+    command = [find_node(), "tests/js/show_samples.mjs", str(file), json.dumps(WINDOWS)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    for window, line in zip(WINDOWS, done.stdout.splitlines(), strict=True):
+        drawn = media.render(io.BytesIO(content), "a.dcm", window=window, format="png")
+        wanted = np.asarray(Image.open(io.BytesIO(drawn.content))).ravel().astype(int)
+        apart = np.abs(np.array(json.loads(line)) - wanted).max()
+        assert apart <= 1, f"{window}: {apart} grey levels apart"
 
 
-def test_boxes_touch_the_painted_pixels_on_all_four_sides():
-    for sample in generate("object_detection", 18, seed=7):
-        painted = saturation(seen(sample)) > 100
-        for _, geometry in sample.truth:
-            box = geometry_from_json(geometry)
-            left, top, right, bottom = (round(v) for v in (box.x, box.y, box.right, box.bottom))
-            rows = np.flatnonzero(painted[top - 5 : bottom + 5, left - 5 : right + 5].any(axis=1)) + top - 5
-            columns = np.flatnonzero(painted[top - 5 : bottom + 5, left - 5 : right + 5].any(axis=0)) + left - 5
-            # Sharp corners fade out over a few pixels; the next shape is 10 away.
-            found = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-            assert np.abs(found - (left, top, right, bottom)).max() <= 4
+def test_values_are_exact_where_16_bits_hold_them() -> None:
+    for name in ("ct", "fractions", "negative slope"):
+        pixels, elements = FILES[name]
+        found = media.samples(io.BytesIO(factories.dicom_bytes(pixels, **elements)), "a.dcm", max_side=4096)
+        slope, intercept = float(elements["RescaleSlope"]), float(elements["RescaleIntercept"])
+        frame = pixels if pixels.ndim == 2 else pixels[0]
+        assert np.allclose(found.low + found.values * found.step, frame * slope + intercept, atol=1e-9), name
 
 
-def test_an_unknown_task_type_is_refused():
-    with pytest.raises(ValueError, match="text is not one of"):
-        next(generate("text", 1, seed=1))
+def test_large_frames_are_averaged_down() -> None:
+    pixels = np.tile(np.array([[0, 1000], [1000, 2000]], np.uint16), (64, 64))
+    found = media.samples(io.BytesIO(factories.dicom_bytes(pixels)), "a.dcm", max_side=64)
+    assert found.values.shape == (64, 64)
+    assert set(np.unique(found.low + found.values * found.step)) == {1000.0}
+
+
+def test_what_has_no_values_is_refused() -> None:
+    with pytest.raises(media.MediaError):
+        media.samples(io.BytesIO(factories.image_bytes()), "a.png", max_side=64)
+    colour = factories.dicom_bytes(
+        np.zeros((4, 4), np.uint8), SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
+        PixelData=bytes(48),
+    )  # fmt: skip
+    with pytest.raises(media.MediaError, match="colour"):
+        media.samples(io.BytesIO(colour), "a.dcm", max_side=64)
+
+
+# --- Through the door ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people() -> factories.People:
+    return factories.make_people()
+
+
+def item_of(people: factories.People, name: str, content: bytes) -> Item:
+    dataset = factories.make_dataset_from_bytes(people.workspace, {name: content})
+    factories.make_project(people.workspace, dataset=dataset)
+    item: Item = Item.objects.get(dataset_version__dataset=dataset)
+    return item
+
+
+def client_of(person: Any) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+@pytest.mark.django_db
+def test_a_labeler_gets_values_and_no_name(people: factories.People) -> None:
+    secrets = {"PatientName": "Doe^Secret", "PatientID": "SECRET-7", "InstitutionName": "Secret Clinic"}
+    item = item_of(people, "a.dcm", factories.dicom_bytes(SIGNED, **LINEAR, **secrets))
+    url = item_samples_url(item)
+    assert url
+    client = client_of(people.bob)
+    answer = client.get(f"{url}&frame=1", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer["Content-Encoding"]) == (200, "gzip")
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert (answer["X-Content-Type-Options"], answer["Content-Disposition"]) == ("nosniff", "attachment")
+    assert "private" in answer["Cache-Control"] and "immutable" in answer["Cache-Control"]
+    data = gzip.decompress(answer.content)
+    header = header_of(data)
+    assert set(header) == {"width", "height", "low", "step", "entries", "invert", "window"}
+    assert (header["width"], header["height"], header["window"]) == (70, 90, [40.0, 400.0])
+    assert (header["low"] + values_of(data) * header["step"] == SIGNED[1]).all()
+    assert b"secret" not in data.lower()
+    assert client.get(f"{url}&frame=1", headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    plain = client.get(f"{url}&frame=1")
+    assert "Content-Encoding" not in plain and plain.content == data
+    assert client.get(f"{url}&frame=0")["ETag"] != answer["ETag"]
+
+
+@pytest.mark.django_db
+def test_nobody_else_gets_them(people: factories.People) -> None:
+    item = item_of(people, "a.dcm", factories.dicom_bytes(SIGNED))
+    url = item_samples_url(item)
+    for client in (client_of(people.charlie), Client()):
+        assert client.get(url).status_code == 404
+
+
+@pytest.mark.django_db
+def test_wrong_questions(people: factories.People) -> None:
+    item = item_of(people, "a.dcm", factories.dicom_bytes(SIGNED))
+    photo = item_of(people, "a.png", factories.image_bytes())
+    assert item_samples_url(photo) is None
+    client = client_of(people.bob)
+    assert client.get(f"/items/{item.pk}/samples/?frame=2").status_code == 404
+    assert client.get(f"/items/{item.pk}/samples/?frame=x").status_code == 400
+    assert client.get(f"/items/{photo.pk}/samples/").status_code == 404
+    with pytest.raises(errors.NotFound):
+        renditions.samples(photo)
+
+
+@pytest.mark.django_db
+def test_a_second_look_decodes_nothing(people: factories.People, monkeypatch: pytest.MonkeyPatch) -> None:
+    renditions.trim(0)
+    item = item_of(people, "a.dcm", factories.dicom_bytes(SIGNED))
+    first = renditions.samples(item)
+
+    def broken(*_args: Any, **_options: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(media, "samples", broken)
+    assert renditions.samples(item) == first
+    with pytest.raises(AssertionError):
+        renditions.samples(item, frame=1)

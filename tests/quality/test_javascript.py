@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
-from tests.support.running import ROOT
-
-
-def find_node() -> str:
-    """Node on PATH, else the one that set-up put beside Python."""
-    beside = Path(sys.executable).parent / "node"
-    found = shutil.which("node") or (str(beside) if beside.exists() else None)
-    assert found, "no Node.js: script/test brings one"
-    return found
+from tests.support.running import ROOT, find_node
 
 
 def test_the_editors_unit_tests_pass() -> None:

@@ -126,3 +126,136 @@ def test_too_many_topics_close_the_socket() -> None:
     people = factories.make_people()
     topics = [f"workspace:{number}" for number in range(51)]
     assert talk([cookie(people.alice)], answer_to({"subscribe": topics})) == {"closed": 4400}
+
+
+# --- What is no message at all ---------------------------------------------------------------------------------------
+
+
+NO_MESSAGES: list[dict[str, Any]] = [
+    {"text": "{"},
+    {"text": ""},
+    {"text": "[" * 100_000},
+    {"bytes": b"\x00\xff"},
+    {"bytes": b"{}"},
+]
+NO_TOPICS = ["x" * 70_000, "\ud800:1", "workspace:\0", "workspace:1\r\nx"]
+
+
+def test_what_is_no_message_closes_the_socket_and_is_no_defect() -> None:
+    signed_in = cookie(factories.make_people().alice)
+    for sent in NO_MESSAGES:
+
+        async def say(socket: Socket, sent: dict[str, Any] = sent) -> Any:
+            await socket.wire.send_input({"type": "websocket.receive", **sent})
+            return await socket.hear()
+
+        assert talk([signed_in], say) == {"closed": 4400}, sent
+    assert talk([signed_in], answer_to({"subscribe": NO_TOPICS})) == {"refused": NO_TOPICS}
+
+
+def test_an_address_that_is_no_socket_is_refused_without_a_defect() -> None:
+    """A connection that fails by an exception fills the log of whoever runs the site."""
+    signed_in = cookie(factories.make_people().alice)
+
+    async def run(path: str) -> Any:
+        from labeling_site.asgi import application
+
+        headers = [signed_in, (b"origin", b"http://127.0.0.1")]
+        scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
+        wire = ApplicationCommunicator(application, scope)
+        await wire.send_input({"type": "websocket.connect"})
+        output = await wire.receive_output(timeout=10)
+        await wire.send_input({"type": "websocket.disconnect", "code": 1006})
+        await wire.wait(timeout=5)
+        return output
+
+    for path in ("/ws/", "/ws/nothing/", "/", "/ws/events/more/"):
+        assert run_async(run(path))["type"] == "websocket.close", path
+
+
+ORIGINS = ["", "null", "http://127.0.0.1.evil.example", "http://evil.example#127.0.0.1", "file://", "127.0.0.1@x"]
+
+
+def test_only_a_page_of_this_site_opens_the_socket() -> None:
+    signed_in = cookie(factories.make_people().alice)
+    for origin in ORIGINS:
+        assert talk([signed_in], subscribe("workspace:1"), origin=origin) is None, origin
+
+    async def without_origin() -> bool:
+        return await Socket([signed_in]).is_let_in()
+
+    assert not run_async(without_origin())
+    assert talk([signed_in], answer_to({"subscribe": []})) == {"versions": {}}, "a page of the site does"
+
+
+# --- When rights end -------------------------------------------------------------------------------------------------
+
+
+def sign_out(people: factories.People, key: str) -> None:
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = key
+    assert client.post("/sign-out/").status_code == 302
+
+
+def close_account(people: factories.People, key: str) -> None:
+    User.objects.filter(pk=people.bob.pk).update(is_active=False)
+
+
+def change_password(people: factories.People, key: str) -> None:
+    people.bob.set_password("amber-kettle-1791")
+    people.bob.save()
+
+
+@pytest.mark.parametrize("ending", [sign_out, close_account, change_password])
+def test_the_socket_closes_when_its_session_ends(monkeypatch: pytest.MonkeyPatch, ending: Any) -> None:
+    from channels.db import database_sync_to_async
+
+    from labeling_site import sockets
+
+    monkeypatch.setattr(sockets, "HEARTBEAT_SECONDS", 0.2)
+    people = factories.make_people()
+    header = cookie(people.bob)
+    key = header[1].decode().partition("=")[2]
+
+    async def say(socket: Socket) -> Any:
+        await socket.say({"subscribe": [f"workspace:{people.workspace.pk}"]})
+        await socket.hear()
+        await database_sync_to_async(ending)(people, key)
+        for _message in range(20):
+            reply = await socket.hear()
+            if "closed" in reply:
+                return reply
+        return None
+
+    assert talk([header], say) == {"closed": 4401}
+
+
+def test_hints_stop_when_the_membership_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    from channels.db import database_sync_to_async
+
+    from labeling_site import sockets
+    from labeling_site.core import events
+    from projects.services import workspaces
+
+    monkeypatch.setattr(sockets, "HEARTBEAT_SECONDS", 0.2)
+    people = factories.make_people()
+    topic = f"workspace:{people.workspace.pk}"
+
+    def end() -> None:
+        member = factories.membership(people.workspace, people.bob)
+        workspaces.remove_member(actor=people.alice, membership=member)
+        events.flush()
+
+    async def say(socket: Socket) -> list[dict[str, Any]]:
+        await socket.say({"subscribe": [topic]})
+        assert topic in (await socket.hear())["versions"]
+        await database_sync_to_async(end)()
+        for _message in range(20):
+            if (await socket.hear()).get("versions") == {}:
+                break
+        await database_sync_to_async(events.publish)(topic)
+        await database_sync_to_async(events.flush)()
+        return [await socket.hear() for _message in range(4)]
+
+    # One hint may have been on its way.
+    assert talk([cookie(people.bob)], say)[1:] == [{"versions": {}}] * 3

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -15,10 +16,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotations.models import QueueEntry
-from annotations.services import reviewing
+from annotations.models import Prelabel, QueueEntry
+from annotations.services import comments, prelabels, reviewing
+from annotations.services.answers import AnswerAnnotation
+from annotations.services.prelabels import Suggestion
 from projects.models import Dataset, Datastore, Item, LabelClass, Project, User, Workspace
-from projects.services import instructions, projects
+from projects.services import class_examples, instructions, projects
 from tests import factories
 from tests.annotations.labeling import answer_all, label_page, open_page, submit
 from tests.architecture import routes
@@ -91,12 +94,23 @@ def named(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     label_page(bob, project, label_class)
     entry = QueueEntry.objects.filter(project=project, status="labeled").order_by("pk")[0]
     dataset = project.dataset_version.dataset
+    comment = comments.comment(actor=bob, entry=_of(entry), text=nasty, asks_lead=True)
+    comments.reply(actor=alice, thread=comment, text=nasty)
+    example = class_examples.add_example(actor=alice, label_class=label_class, item=_of(entry).item, note=nasty)
+    suggested = Suggestion(
+        QueueEntry.objects.filter(project=project, status="unlabeled")[0].pk,
+        AnswerAnnotation(uuid.uuid4(), label_class.pk),
+        0.5,
+    )
+    prelabels.store(actor=alice, project=project, produced_by="a model", suggestions=[suggested])
     _rename_everything(nasty)
     yield {
         "project_id": project.pk,
         "dataset_id": dataset.pk,
         "entry_id": entry.pk,
         "class_id": label_class.pk,
+        "comment_id": comment.pk,
+        "example_id": example.pk,
         "item_id": entry.item_id,
         "section": "overview",
         "alice": alice,
@@ -105,10 +119,17 @@ def named(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     }
 
 
+def _of(entry: QueueEntry) -> QueueEntry:
+    """The entry with what comments need of it."""
+    return QueueEntry.objects.select_related("project", "item").get(pk=entry.pk)
+
+
 def _rename_everything(nasty: str) -> None:
     """Writes `nasty` wherever people can write, past the services: some rows may be older than today's rules."""
     short = nasty[:100]
-    User.objects.update(name=short)
+    # Past the checks of preferences, too: what is on the page as data stays data.
+    User.objects.update(name=short, preferences={"keymap": {nasty: [nasty]}, "labeling": {"help": nasty}})
+    Prelabel.objects.update(produced_by=nasty)
     Workspace.objects.update(name=short)
     Datastore.objects.update(name=short)
     Dataset.objects.update(name=short, description=nasty, path=nasty)
@@ -217,7 +238,8 @@ Project.objects.filter(pk=project.pk).update(name=nasty, description=nasty, inst
 LabelClass.objects.filter(project=project).update(name=nasty, path=nasty, description=nasty)
 Dataset.objects.filter(pk=dataset.pk).update(name=nasty)
 Workspace.objects.filter(pk=workspace.pk).update(name=nasty)
-User.objects.filter(pk=alice.pk).update(name=nasty)
+kept = {{"keymap": {{"skip": [nasty, "q"], nasty: [nasty]}}, "labeling": {{"help": "comments"}}}}
+User.objects.filter(pk=alice.pk).update(name=nasty, preferences=kept)
 session = SessionStore()
 session[SESSION_KEY] = str(alice.pk)
 session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -226,6 +248,22 @@ session["workspace"] = workspace.pk
 session.create()
 print("MADE", json.dumps({{"session": session.session_key, "project": project.pk, "dataset": dataset.pk}}))
 """
+
+
+def _open_everything(page: Any) -> None:
+    """Shows on the labeling page what people wrote: a comment of theirs, a class's help, their keys."""
+    page.wait_for_selector("#comment-form:visible")
+    page.fill("#comment-text", ALL)
+    page.click("#comment-send")
+    page.wait_for_selector(".thread .comment-text")
+    assert page.inner_text(".thread .comment-text").split() == ALL.split()
+    page.locator(".tag-about").first.click()
+    page.wait_for_selector(".class-help")
+    page.locator("#comment-text").blur()
+    page.keyboard.press("?")
+    page.click("#keymap-edit")
+    page.wait_for_selector("[data-record=skip]")
+    page.keyboard.press("Escape")
 
 
 @pytest.mark.browser
@@ -257,6 +295,7 @@ def test_no_name_runs_in_a_browser(live_site: Site, page: Any) -> None:
         if path.endswith("/label/") and (start := page.get_by_role("button", name="Start labeling")).count():
             start.first.click()
             page.wait_for_timeout(800)
+            _open_everything(page)
         assert page.locator("qxss").count() == 0, path
         assert page.evaluate("document.querySelectorAll('[onqxss],[onerror],[onload],[onmouseover]').length") == 0, path
         refused = [line for line in said if "Content Security Policy" in line or "qxss" in line or "dialog" in line]

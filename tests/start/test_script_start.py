@@ -184,10 +184,11 @@ def test_a_machine_without_node_gets_one_for_the_set_up(checkout: Path, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert "bringing Node.js" in done.stdout
     assert (checkout / "static" / "vendor" / "flatbush.js").exists()
+    assert (checkout / "static" / "vendor" / "clipper2-ts" / "Engine.js").exists(), "a module of several files"
     assert os.access(checkout / ".venv" / "bin" / "npm", os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["start", "test", "environment.py", "frontend.py"])
+@pytest.mark.parametrize("name", ["start", "test", "environment.py", "frontend.py", "torch_pair.py"])
 def test_set_up_parses_on_an_old_python_so_that_it_can_say_so(name: str) -> None:
     source = (running.ROOT / "script" / name).read_text(encoding="utf-8")
     assert ast.parse(source, feature_version=(3, 6))

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def free_port() -> int:
 
 def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def find_node() -> str:
+    """Node on PATH, else the one that set-up put beside Python."""
+    beside = Path(sys.executable).parent / "node"
+    found = shutil.which("node") or (str(beside) if beside.exists() else None)
+    assert found, "no Node.js: script/test brings one"
+    return found
 
 
 def be_ready_to_intercept(context: Any) -> None:
@@ -79,6 +87,13 @@ def embedded_broker(home: Path) -> Iterator[Path]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def embedded_broker_in(home: str) -> AbstractContextManager[Path]:
+    """`embedded_broker` in a folder in which nothing is yet."""
+    for name in ("run", "valkey", "db", "secrets", "media"):
+        (Path(home) / name).mkdir(mode=0o700, exist_ok=True)
+    return embedded_broker(Path(home))
 
 
 def wait_until(is_true: Callable[[], object], *, seconds: float, what: str, every: float = 0.05) -> None:

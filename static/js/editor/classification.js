@@ -1,27 +1,34 @@
-// The page of a classification project: one image with zoom, or a grid of up to nine. One store holds the classes of the
-// whole page, so undo works across it. An entry is {id, assignment, label_class}, or {id, assignment, skipped, skip_reason}
-// for an image that is skipped.
+// The page of a classification project: one image with zoom, or a grid. One store holds the classes of the whole page,
+// so undo works across it. An entry is {id, assignment, label_class}, with {suggested, confidence} while it is a model's
+// suggestion, or {id, assignment, skipped, skip_reason} for an image that is skipped.
 
 import { byId, element, icon, newId, say } from "./dom.js";
-import { renditionUrl, stepFor } from "./renditions.js";
+import { Enlarged } from "./enlarged.js";
+import { percent, Prelabels } from "./prelabels.js";
 import { Store } from "./store.js";
+import { Tiles } from "./tiles.js";
 
 export class ClassificationView extends EventTarget {
   /** `multiple`: several classes an image. Emits "change" when what would be submitted changes. */
-  constructor({ multiple, stage, tags, page }) {
+  constructor({ multiple, stage, tags, page, projectId }) {
     super();
     this.multiple = multiple;
     this.stage = stage;
     this.tags = tags;
     this.page = page;
-    this.grid = byId("grid");
     this.chips = byId("page-chips");
     this.assignments = [];
     this.selected = new Set();
-    this.tiles = new Map();
+    this.hasTagged = false;
     this.store = new Store();
-    byId("enlarge-next").addEventListener("click", () => this.#enlargeNext(1));
-    byId("enlarge-previous").addEventListener("click", () => this.#enlargeNext(-1));
+    this.prelabels = new Prelabels(projectId, page, { onThreshold: () => this.refresh() });
+    this.tiles = new Tiles({
+      ratio: stage.ratio,
+      onToggle: (id) => this.toggle(id),
+      onEnlarge: (id) => this.enlarged.open(id),
+      onAim: () => this.refresh(),
+    });
+    this.enlarged = new Enlarged(this, { ratio: stage.ratio });
   }
 
   get isGrid() {
@@ -32,103 +39,112 @@ export class ClassificationView extends EventTarget {
   open(assignments, answers) {
     this.assignments = assignments;
     this.selected = new Set(assignments.length === 1 ? [assignments[0].id] : []);
-    const annotations = assignments.flatMap((one) => answers.get(one.id).map((entry) => ({ ...entry, assignment: one.id })));
+    this.hasTagged = false;
+    this.prelabels.open(assignments, { single: !this.multiple });
+    const annotations = assignments.flatMap((one) =>
+      this.prelabels.adopt(answers.get(one.id)).map((entry) => ({ ...entry, assignment: one.id })),
+    );
     this.store = new Store({ annotations });
-    this.store.addEventListener("change", () => {
+    this.store.addEventListener("change", ({ detail }) => {
       this.refresh();
-      this.dispatchEvent(new Event("change"));
+      this.dispatchEvent(new CustomEvent("change", { detail })); // each annotation says which assignment is its own
     });
     this.stage.root.hidden = this.isGrid;
     this.chips.hidden = this.isGrid;
-    this.grid.hidden = !this.isGrid;
-    this.tiles.clear();
-    this.grid.dataset.count = assignments.length <= 4 ? "4" : assignments.length <= 6 ? "6" : "9";
-    this.grid.replaceChildren(...(this.isGrid ? assignments.map((one, i) => this.#tile(one, i)) : []));
+    const loaded = this.tiles.open(this.isGrid ? assignments : []);
     this.refresh();
     if (this.isGrid) {
       this.stage.close();
-      return Promise.all([...this.tiles.values()].map((tile) => tile.loaded));
+      return loaded;
     }
     this.stage.setPanning(true);
     return this.stage.open(assignments[0].item);
   }
 
+  #tileUrl(item, count) {
+    return renditionUrl(item, { side: stepFor((this.grid.parentElement.clientWidth / (count <= 4 ? 2 : 3)) * this.stage.ratio) });
+  }
+
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
+    return assignments.map((one) => this.#tileUrl(one.item, assignments.length));
+  }
+
+  /** Addresses of the pictures of a page that is not open yet. */
+  picturesOf(assignments) {
+    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
+    return assignments.map((one) => this.tiles.urlOf(one.item, assignments.length));
+  }
+
   close() {
     this.assignments = [];
     this.selected.clear();
-    this.tiles.clear();
     this.store = new Store();
-    this.grid.replaceChildren();
+    this.enlarged.close();
+    this.tiles.open([]);
     this.chips.replaceChildren();
     this.stage.close();
+    this.prelabels.open([], {});
     this.refresh();
   }
 
+  /** Assignment id → entries, as they would be submitted; untouched suggestions are marked. */
   answers() {
-    return new Map(this.assignments.map(({ id }) => [id, this.#entries(id).map(({ assignment: _page, ...entry }) => entry)]));
+    const sent = this.prelabels.sent(this.store.annotations);
+    return new Map(
+      this.assignments.map(({ id }) => [
+        id,
+        sent.filter((one) => one.assignment === id).map(({ assignment: _page, ...entry }) => entry),
+      ]),
+    );
   }
 
-  #entries(id) {
-    return this.store.annotations.filter((one) => one.assignment === id);
+  /** The entries of an image that are shown. */
+  entries(id) {
+    return this.store.annotations.filter((one) => one.assignment === id && !this.prelabels.isVeiled(one));
   }
 
   /** Why the page cannot be submitted, as the key of a sentence, or null. */
   problem() {
-    return this.assignments.every(({ id }) => this.#entries(id).length) ? null : "page_incomplete";
+    return this.assignments.every(({ id }) => this.entries(id).length) ? null : "page_incomplete";
   }
 
   get hasEdits() {
     return this.store.canUndo;
   }
 
-  #tile(assignment, index) {
-    const { item } = assignment;
-    const image = element("img", { alt: "", draggable: false, decoding: "async", attrs: { width: item.width, height: item.height } });
-    const side = stepFor((this.grid.clientWidth / (this.assignments.length <= 4 ? 2 : 3)) * this.stage.ratio);
-    image.src = renditionUrl(item, { side });
-    const select = element(
-      "button",
-      { type: "button", className: "tile-select", data: { enterSubmits: "" }, attrs: { "aria-pressed": "false", "aria-label": say("image_n", { n: index + 1, name: item.name }) } },
-      image,
-      element("span", { className: "tile-check", attrs: { "aria-hidden": "true" } }, icon("check")),
-    );
-    select.addEventListener("click", () => this.toggle(assignment.id));
-    const label = say("enlarge_n", { n: index + 1 });
-    const enlarge = element("button", { type: "button", className: "tile-enlarge", title: label, attrs: { "aria-label": label } }, icon("expand"));
-    enlarge.addEventListener("click", () => this.enlarge(index));
-    const chips = element("div", { className: "chips" });
-    const foot = element("div", { className: "tile-foot" }, element("span", { className: "tile-name", textContent: item.name, title: item.path }), chips);
-    if (assignment.rejection) {
-      const { comment } = assignment.rejection;
-      foot.append(element("p", { className: "tile-comment", textContent: comment ? say("rejected_with", { comment }) : say("rejected") }));
-    }
-    const node = element("li", { className: "tile" }, select, enlarge, foot);
-    const loaded = image.decode().catch(() => {
-      select.classList.add("is-broken");
-      select.append(element("span", { className: "tile-broken", textContent: say("image_failed") }));
-    });
-    this.tiles.set(assignment.id, { node, select, chips, loaded });
-    return node;
+  /** The image that a comment would be about: the only one, or the one aimed at, selected or first. */
+  get current() {
+    const id = this.tiles.aimed ?? [...this.selected][0];
+    return this.assignments.find((one) => one.id === id) ?? this.assignments[0] ?? null;
   }
+
+  // --- Showing ---
 
   /** Brings tiles, chips and the tags panel up to date. */
   refresh() {
-    for (const [id, tile] of this.tiles) {
-      const isSelected = this.selected.has(id);
-      tile.select.setAttribute("aria-pressed", String(isSelected));
-      tile.node.classList.toggle("is-selected", isSelected);
-      tile.node.classList.toggle("is-answered", this.#entries(id).length > 0);
-      tile.chips.replaceChildren(...this.#chipsOf(id));
+    for (const { id } of this.isGrid ? this.assignments : []) {
+      const entries = this.entries(id);
+      this.tiles.show(id, {
+        isSelected: this.selected.has(id),
+        isAnswered: entries.some((one) => !this.prelabels.isPending(one)),
+        isSuggested: entries.length > 0 && entries.every((one) => this.prelabels.isPending(one)),
+        chips: this.chipsOf(id),
+        words: entries.length ? entries.map((one) => this.#word(one)) : [say("no_tag")],
+      });
     }
     if (this.assignments.length === 1) {
-      const chips = this.#chipsOf(this.assignments[0].id);
+      const chips = this.chipsOf(this.assignments[0].id);
       this.chips.replaceChildren(...(chips.length ? chips : [element("span", { className: "no-tag", textContent: say("no_tag") })]));
     }
+    this.enlarged.refresh();
     const counts = new Map();
     for (const one of this.store.annotations) {
-      if (!one.skipped) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
+      if (!one.skipped && !this.prelabels.isVeiled(one)) counts.set(one.label_class, (counts.get(one.label_class) ?? 0) + 1);
     }
     this.tags.show({ active: this.#sharedClasses(), counts });
+    this.prelabels.show(this.store);
     const all = this.assignments.length > 0 && this.selected.size === this.assignments.length;
     byId("select-all").disabled = !this.isGrid;
     byId("select-all").setAttribute("aria-pressed", String(all && this.isGrid));
@@ -137,29 +153,45 @@ export class ClassificationView extends EventTarget {
     this.page.refresh();
   }
 
-  /** Classes that every selected image has. */
+  /** Classes that every selected image, or the one aimed at, has. */
   #sharedClasses() {
-    const sets = [...this.selected].map((id) => new Set(this.#entries(id).map((one) => one.label_class)));
+    const ids = this.selected.size ? [...this.selected] : this.tiles.aimed === null ? [] : [this.tiles.aimed];
+    const sets = ids.map((id) => new Set(this.entries(id).map((one) => one.label_class)));
     return new Set(sets.length ? [...sets[0]].filter((one) => one && sets.every((set) => set.has(one))) : []);
   }
 
-  #chipsOf(id) {
-    return this.#entries(id).map((entry) => {
+  /** An entry in words. */
+  #word(entry) {
+    if (entry.skipped) return say("skipped");
+    const name = this.tags.nameOf(entry.label_class);
+    return this.prelabels.isPending(entry) ? say("suggested_n", { name, percent: percent(entry.confidence) }) : name;
+  }
+
+  chipsOf(id) {
+    return this.entries(id).map((entry) => {
+      const isPending = this.prelabels.isPending(entry);
       const name = entry.skipped ? say("skipped") : this.tags.nameOf(entry.label_class);
-      const label = say("remove_tag", { name });
+      const label = say(isPending ? "dismiss_tag" : "remove_tag", { name });
       const remove = element("button", { type: "button", className: "chip-x", title: label, attrs: { "aria-label": label } }, icon("close"));
       remove.addEventListener("click", () => this.store.remove([entry.id]));
       const dot = entry.skipped ? icon("skip") : element("span", { className: "dot", data: { colour: this.tags.colourOf(entry.label_class) } });
-      const title = entry.skip_reason ? `${name}: ${entry.skip_reason}` : name;
-      return element("span", { className: "chip", title }, dot, element("span", { className: "chip-name", textContent: name }), remove);
+      const title = entry.skip_reason ? `${name}: ${entry.skip_reason}` : this.#word(entry);
+      const text = element("span", { className: "chip-name", textContent: name });
+      const sure = isPending ? element("span", { className: "chip-sure", textContent: percent(entry.confidence) }) : null;
+      return element("span", { className: isPending ? "chip is-suggested" : "chip", title }, dot, text, sure, remove);
     });
   }
 
-  // --- Actions ---
+  // --- Choosing images ---
 
+  /** Selects an image or lets it go. The first one after a class was given begins a new selection. */
   toggle(id) {
+    const isFresh = this.hasTagged && !(this.selected.size === 1 && this.selected.has(id));
+    if (isFresh) this.selected.clear();
+    this.hasTagged = false;
     if (this.selected.has(id)) this.selected.delete(id);
     else this.selected.add(id);
+    this.tiles.spendAim();
     this.refresh();
   }
 
@@ -167,53 +199,103 @@ export class ClassificationView extends EventTarget {
     if (!this.isGrid) return false;
     const all = this.selected.size === this.assignments.length;
     this.selected = new Set(all ? [] : this.assignments.map((one) => one.id));
+    this.hasTagged = false;
     this.refresh();
     return true;
   }
 
-  /** A class was chosen: it goes to the selected images. */
-  pick(classId) {
+  /** Which images a class key is for: the selected ones, else the one aimed at, else all that nobody has answered. */
+  #targets() {
+    if (this.selected.size) return { ids: [...this.selected], isRest: false };
+    if (this.tiles.aimed !== null) return { ids: [this.tiles.aimed], isRest: false };
+    const open = this.multiple
+      ? this.assignments
+      : this.assignments.filter(({ id }) => this.entries(id).every((one) => this.prelabels.isPending(one)));
+    return { ids: open.map((one) => one.id), isRest: true };
+  }
+
+  // --- Actions ---
+
+  /** A class was chosen. True when it went to the single image, or to all the rest of a grid. */
+  pick(classId, targets = this.#targets()) {
     this.page.hideHint();
-    if (!this.assignments.length) return;
-    if (!this.selected.size) {
+    if (!this.assignments.length) return false;
+    if (!targets.ids.length) {
       this.page.show(say("select_first"));
+      return false;
+    }
+    if (this.multiple) this.#toggleClass(classId, targets.ids);
+    else this.#setClass(classId, targets.ids);
+    this.hasTagged = true;
+    if (!this.multiple) this.tiles.spendAim();
+    else if (this.isGrid) this.selected.clear();
+    this.refresh();
+    return !this.isGrid || targets.isRest;
+  }
+
+  #entry(assignment, label_class) {
+    return { id: newId(), assignment, label_class };
+  }
+
+  #all(ids) {
+    const wanted = new Set(ids);
+    return this.store.annotations.filter((one) => wanted.has(one.assignment));
+  }
+
+  /** One class an image. A suggestion of just this class is accepted, whatever else is there is replaced. */
+  #setClass(classId, ids) {
+    const kept = this.#all(ids).filter((one) => one.label_class === classId);
+    const has = new Set(kept.map((one) => one.assignment));
+    const out = this.#all(ids).filter((one) => !has.has(one.assignment));
+    this.prelabels.accept(this.store, kept.filter((one) => this.prelabels.isPending(one)));
+    this.store.swap(out.map((one) => one.id), ids.filter((id) => !has.has(id)).map((id) => this.#entry(id, classId)));
+    this.page.say(say("tag_set", { name: this.tags.nameOf(classId), n: ids.length }));
+  }
+
+  /** Several classes an image: gives it to those that lack it; where all have it, takes it away. */
+  #toggleClass(classId, ids) {
+    const name = this.tags.nameOf(classId);
+    const theirs = this.#all(ids).filter((one) => one.label_class === classId);
+    const isPending = (one) => this.prelabels.isPending(one);
+    const has = new Set(theirs.map((one) => one.assignment));
+    if (theirs.length && !theirs.some(isPending) && has.size === ids.length) {
+      this.store.remove(theirs.map((one) => one.id));
+      this.page.say(say("tag_removed", { name, n: ids.length }));
       return;
     }
-    const targets = [...this.selected];
-    const name = this.tags.nameOf(classId);
-    const has = (id) => this.#entries(id).some((one) => one.label_class === classId);
-    const entry = (assignment) => ({ id: newId(), assignment, label_class: classId });
-    if (!this.multiple) {
-      const change = targets.filter((id) => !has(id));
-      this.store.swap(change.flatMap((id) => this.#entries(id).map((one) => one.id)), change.map(entry));
-      this.page.say(say("tag_set", { name, n: targets.length }));
-    } else if (targets.every(has)) {
-      this.store.remove(targets.flatMap((id) => this.#entries(id).filter((one) => one.label_class === classId).map((one) => one.id)));
-      this.page.say(say("tag_removed", { name, n: targets.length }));
-    } else {
-      const change = targets.filter((id) => !has(id));
-      const skips = change.flatMap((id) => this.#entries(id).filter((one) => one.skipped).map((one) => one.id));
-      this.store.swap(skips, change.map(entry));
-      this.page.say(say("tag_set", { name, n: targets.length }));
-    }
-    if (this.multiple && this.isGrid) this.selected.clear();
-    this.refresh();
+    this.prelabels.accept(this.store, theirs.filter(isPending));
+    const change = ids.filter((id) => !has.has(id));
+    const skips = this.#all(change).filter((one) => one.skipped);
+    this.store.swap(skips.map((one) => one.id), change.map((id) => this.#entry(id, classId)));
+    this.page.say(say("tag_set", { name, n: ids.length }));
   }
 
   /** In a grid: marks the selected images as skipped. False for a single image, whose page is skipped as a whole. */
   skip(reason) {
     if (!this.isGrid) return false;
-    if (!this.selected.size) {
+    const targets = this.selected.size ? [...this.selected] : this.tiles.aimed === null ? [] : [this.tiles.aimed];
+    if (!targets.length) {
       this.page.show(say("select_to_skip"));
       return true;
     }
-    const targets = [...this.selected];
     const entries = targets.map((assignment) => ({ id: newId(), assignment, skipped: true, skip_reason: reason }));
-    this.store.swap(targets.flatMap((id) => this.#entries(id).map((one) => one.id)), entries);
+    this.store.swap(this.#all(targets).map((one) => one.id), entries);
     this.selected.clear();
+    this.tiles.spendAim();
     this.page.say(say("skip_set", { n: targets.length }));
     this.refresh();
     return true;
+  }
+
+  /** Takes the suggestions up: of the selected images or the one aimed at, else of the whole page. */
+  accept() {
+    const { ids } = this.#targets();
+    return this.prelabels.accept(this.store, this.prelabels.pending(this.selected.size || this.tiles.aimed !== null ? this.#all(ids) : this.store.annotations));
+  }
+
+  /** Before a page is sent: suggestions that are shown count as accepted. */
+  settle() {
+    this.prelabels.settle(this.store);
   }
 
   undo() {
@@ -224,9 +306,10 @@ export class ClassificationView extends EventTarget {
     return this.store.redo();
   }
 
-  /** Esc: takes the selection away. */
+  /** Esc: takes the aim and the selection away. */
   cancel() {
-    if (!this.isGrid || !this.selected.size) return false;
+    const hadAim = this.tiles.dropAim();
+    if (!this.isGrid || (!this.selected.size && !hadAim)) return false;
     this.selected.clear();
     this.refresh();
     return true;
@@ -235,27 +318,14 @@ export class ClassificationView extends EventTarget {
   /** Arrow keys walk over the grid. */
   nudge(dx, dy) {
     if (!this.isGrid) return false;
-    const buttons = [...this.tiles.values()].map((tile) => tile.select);
-    const columns = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length;
-    const at = buttons.indexOf(document.activeElement);
-    const next = at < 0 ? 0 : at + Math.sign(dx) + Math.sign(dy) * columns;
-    buttons[next]?.focus();
+    this.tiles.walk(dx, dy);
     return true;
   }
 
-  /** Shows one image of the grid large, without leaving the grid. */
-  enlarge(index) {
-    this.enlarged = index;
-    const { item } = this.assignments[index];
-    const image = byId("enlarge-image");
-    image.src = renditionUrl(item, { side: stepFor(Math.max(innerWidth, innerHeight) * this.stage.ratio) });
-    image.alt = item.name;
-    byId("enlarge-title").textContent = item.name;
-    const dialog = byId("enlarge-dialog");
-    if (!dialog.open) dialog.showModal();
-  }
-
-  #enlargeNext(step) {
-    this.enlarge((this.enlarged + step + this.assignments.length) % this.assignments.length);
+  /** Shows the image that is aimed at, selected or first as large as the window, without leaving the grid. */
+  enlarge() {
+    if (!this.isGrid) return false;
+    this.enlarged.open(this.current.id);
+    return true;
   }
 }

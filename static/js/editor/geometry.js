@@ -151,10 +151,17 @@ function polygonBounds(polygon) {
 }
 
 /** The annotation moved by (dx, dy) as far as the image allows; its shape keeps its size. */
-export function moved(annotation, dx, dy, size) {
-  const [left, top, right, bottom] = boundsOf(annotation);
-  const x = clamp(dx, -left, size.width - right);
-  const y = clamp(dy, -top, size.height - bottom);
+export const moved = (annotation, dx, dy, size) => movedTogether([annotation], dx, dy, size)[0];
+
+/** Annotations moved by (dx, dy) as far as the image allows all of them; they keep their sizes and distances. */
+export function movedTogether(annotations, dx, dy, size) {
+  const [left, top, right, bottom] = boundsOfAll(annotations);
+  const x = clamp(dx, -left, Math.max(size.width - right, -left));
+  const y = clamp(dy, -top, Math.max(size.height - bottom, -top));
+  return annotations.map((one) => shifted(one, x, y));
+}
+
+function shifted(annotation, x, y) {
   if (annotation.box) {
     return { ...annotation, box: { ...annotation.box, x: round(annotation.box.x + x), y: round(annotation.box.y + y) } };
   }
@@ -162,6 +169,13 @@ export function moved(annotation, dx, dy, size) {
   const parts = annotation.polygon.parts.map(({ outer, holes }) => ({ outer: shift(outer), holes: holes.map(shift) }));
   return { ...annotation, polygon: { parts } };
 }
+
+/** Left, top, right, bottom around all of these annotations. */
+export const boundsOfAll = (annotations) =>
+  annotations.map(boundsOf).reduce((a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])]);
+
+/** Whether two rectangles [left, top, right, bottom] share an area. */
+export const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 
 /** Whether a point lies inside a ring, by the even-odd rule. */
 export function inRing([x, y], ring) {
@@ -190,4 +204,26 @@ export function nearestOnSegment(p, a, b) {
   const t = length === 0 ? 0 : clamp(((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / length, 0, 1);
   const point = [a[0] + t * dx, a[1] + t * dy];
   return { point, distance2: (p[0] - point[0]) ** 2 + (p[1] - point[1]) ** 2 };
+}
+
+/**
+ * The points of a line that matter: no left-out point lay farther than `tolerance` from what is left. The ends stay.
+ * Douglas and Peucker, "Algorithms for the reduction of the number of points required to represent a digitized line or
+ * its caricature", Cartographica 10 (1973).
+ */
+export function simplified(points, tolerance) {
+  const keep = new Set([0, points.length - 1]);
+  const open = [[0, points.length - 1]];
+  while (open.length) {
+    const [from, to] = open.pop();
+    let [farthest, at] = [tolerance * tolerance, -1];
+    for (let i = from + 1; i < to; i++) {
+      const { distance2 } = nearestOnSegment(points[i], points[from], points[to]);
+      if (distance2 > farthest) [farthest, at] = [distance2, i];
+    }
+    if (at < 0) continue;
+    keep.add(at);
+    open.push([from, at], [at, to]);
+  }
+  return points.filter((_, i) => keep.has(i));
 }

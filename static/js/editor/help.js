@@ -1,7 +1,6 @@
-// The instructions tab and the panel of shortcuts.
+// The instructions: as a page of their own before labeling begins, and beside the image from then on.
 
-import { byId, element, storage } from "./dom.js";
-import { REGISTRY } from "./shortcuts.js";
+import { byId, storage } from "./dom.js";
 
 /** The tabs "Tasks" and "Instructions"; changed instructions are shown again. `onStart` runs when labeling begins for the first time on this page. */
 export class Instructions {
@@ -69,29 +68,53 @@ export class Instructions {
   }
 }
 
-const NAMES = new Map(
-  Object.entries({
-    enter: "Enter", escape: "Esc", delete: "Delete", backspace: "⌫", " ": "Space", arrowleft: "←", arrowright: "→",
-    arrowup: "↑", arrowdown: "↓", ctrl: "Ctrl", shift: "Shift",
-  }),
-);
-
-const keyCaps = (key) => {
-  const parts = key === "+" ? ["+"] : key.split("+");
-  return element("span", { className: "keys" }, ...parts.map((part) => element("kbd", { textContent: NAMES.get(part) ?? part.toUpperCase() })));
-};
-
-/** Fills the shortcuts panel: rows of the template whose action works on this kind of page, with their keys. */
-export function fillShortcuts(scope) {
-  const keys = new Map(REGISTRY.filter((one) => one.scopes.includes(scope)).map((one) => [one.action, one.keys]));
-  for (const row of byId("shortcuts-dialog").querySelectorAll("[data-action]")) {
-    const own = keys.get(row.dataset.action);
-    row.hidden = !own;
-    // Keys that do the same on another layout ("+" and "=") are shown once.
-    const shown = (own ?? []).filter((key) => key !== "=" && !key.startsWith("shift+arrow"));
-    if (own) row.querySelector("dd").replaceChildren(...shown.map(keyCaps));
+/** The column beside the image: instructions or comments, and whether it is open, which goes with the person. */
+export class HelpPanel {
+  /** `onChange(name)` keeps what is open: "instructions", "comments" or "". `onShow(name)` runs when one appears. */
+  constructor(open, { onChange, onShow }) {
+    this.onChange = onChange;
+    this.onShow = onShow;
+    this.panel = byId("help-panel");
+    this.last = "instructions";
+    this.open = "";
+    for (const tab of this.panel.querySelectorAll("[data-help]")) {
+      tab.addEventListener("click", () => this.show(tab.dataset.help));
+      tab.addEventListener("keydown", (event) => {
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        event.preventDefault();
+        this.show(tab.dataset.help === "comments" ? "instructions" : "comments");
+        this.panel.querySelector(`[data-help="${this.open}"]`).focus();
+      });
+    }
+    byId("help-close").addEventListener("click", () => this.show(""));
+    byId("tool-help").addEventListener("click", () => this.show(this.open ? "" : this.last));
+    // A narrow screen has room for the image or for this: it opens there only when asked.
+    if (open && matchMedia("(min-width: 46rem)").matches) this.#set(open);
   }
-  for (const row of byId("shortcuts-dialog").querySelectorAll("[data-scopes]")) {
-    row.hidden = !row.dataset.scopes.split(" ").includes(scope);
+
+  /** Opens this tab; the one that is open closes. */
+  toggle(name) {
+    this.show(this.open === name ? "" : name);
+  }
+
+  show(name) {
+    if (name === this.open) return;
+    this.#set(name);
+    this.onChange(name);
+  }
+
+  #set(name) {
+    this.open = name;
+    if (name) this.last = name;
+    this.panel.hidden = !name;
+    byId("tool-help").setAttribute("aria-expanded", String(Boolean(name)));
+    byId("tasks-panel").classList.toggle("has-help", Boolean(name));
+    for (const tab of this.panel.querySelectorAll("[data-help]")) {
+      const isOpen = tab.dataset.help === name;
+      tab.setAttribute("aria-selected", String(isOpen));
+      tab.tabIndex = isOpen ? 0 : -1;
+      byId(`help-${tab.dataset.help}`).hidden = !isOpen;
+    }
+    if (name) this.onShow(name);
   }
 }

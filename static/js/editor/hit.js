@@ -1,6 +1,7 @@
 // What lies under a point. All distances are in image pixels: divide screen pixels by the viewport's scale first.
 
 import { boundsOf, contains, handlesOf, nearestOnSegment, ringsOf } from "./geometry.js";
+import { searchIn } from "./spatial.js";
 
 /** The name of the box handle within reach, nearest first; null where none is. */
 export function handleAt(box, [x, y], reach) {
@@ -46,9 +47,9 @@ export function edgeAt(polygon, point, reach) {
 export function annotationAt(annotations, point, reach) {
   let best = null;
   let smallest = Infinity;
-  for (const one of annotations) {
+  const near = [point[0] - reach, point[1] - reach, point[0] + reach, point[1] + reach];
+  for (const one of searchIn(annotations, near)) {
     const [left, top, right, bottom] = boundsOf(one);
-    if (point[0] < left - reach || point[0] > right + reach || point[1] < top - reach || point[1] > bottom + reach) continue;
     if (!contains(one, point) && !(one.box || edgeAt(one.polygon, point, reach))) continue;
     const extent = (right - left) * (bottom - top);
     if (extent <= smallest) [best, smallest] = [one, extent];

@@ -3,15 +3,24 @@
 import { ask } from "../confirm.js";
 import { Activity } from "./activity.js";
 import { ClassificationView } from "./classification.js";
-import { byId, say } from "./dom.js";
+import { Comments } from "./comments.js";
+import { byId, debounce, say } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { DrawingView } from "./drawing.js";
-import { fillShortcuts, Instructions } from "./help.js";
+import { HelpPanel, Instructions } from "./help.js";
+import { openJournal } from "./journal.js";
+import { retitled } from "./keymap.js";
+import { KeymapEditor } from "./keymap_editor.js";
+import { openLocks } from "./locks.js";
+import { OneKey } from "./one_key.js";
 import { Page } from "./page.js";
+import { Preferences } from "./preferences.js";
 import { Queue } from "./queue.js";
+import { keepSafe } from "./safety.js";
 import { Session } from "./session.js";
 import { Shortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
+import { Sync } from "./sync.js";
 import { Tags } from "./tags.js";
 import { ViewTools } from "./view_tools.js";
 
@@ -25,32 +34,71 @@ const isClassification = scope === "classification";
 
 const page = new Page();
 const stage = new Stage(byId("stage"));
+const preferences = new Preferences(context.urls.me, context.preferences);
+const keymap = new KeymapEditor(scope, preferences.keymap, { save: (value) => preferences.saveKeymap(value), onChange: useKeys });
 const tags = new Tags(context.classes, {
   scope,
+  registry: keymap.registry,
   canHide: !isClassification,
-  onPick: (id) => session.task && view.pick(id),
+  onPick: (id) => session.task && pick(id),
   onHide: (id, hidden) => view.hide(id, hidden),
 });
 const view = isClassification
-  ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page })
-  : new DrawingView({ kind: scope, stage, tags, page });
-const viewTools = new ViewTools(stage, page, { onFrame: (frame) => view.setFrame?.(frame) });
+  ? new ClassificationView({ multiple: project.task_type === "multi_label", stage, tags, page, projectId: project.id })
+  : new DrawingView({ kind: scope, stage, tags, page, projectId: project.id });
+const viewTools = new ViewTools(stage, page, {
+  onFrame: (frame) => view.setFrame?.(frame),
+  onOutline: (outline) => view.setOutline?.(outline),
+  selection: () => (isClassification ? [] : view.store.chosen),
+});
+const queue = new Queue(context.urls);
+const user = context.user?.id ?? 0;
+const [journal, locks] = await Promise.all([openJournal(user), openLocks()]);
+const sync = new Sync({
+  journal,
+  locks,
+  send: (step, body) => queue.send(step, body),
+  renewToken: () => queue.refreshToken(),
+  channel: globalThis.BroadcastChannel ? new BroadcastChannel(`tessera.journal.${user}`) : null,
+});
 const session = new Session({
-  queue: new Queue(context.urls),
-  drafts: new Drafts(project.id, context.user?.id ?? 0),
+  queue,
+  sync,
+  locks,
+  drafts: new Drafts({ journal, project: project.id, user, skips: isClassification, single: project.task_type === "multi_class" }),
   page,
   view,
   viewTools,
   activity: new Activity((seconds) => page.setTime(seconds)),
   context,
   isClassification,
+  onOpen: (assignments) => comments.open(assignments),
 });
-page.refresh = () => session.refresh();
+const oneKey = new OneKey(project.task_type, preferences, { session, view, stage, page });
+const comments = new Comments({
+  urls: context.urls,
+  mayWrite: context.user.may_comment,
+  stage,
+  page,
+  current: () => view.current,
+  onOpen: () => help.show("comments"),
+});
+const help = new HelpPanel(preferences.labeling.help ?? "", {
+  onChange: (name) => preferences.saveLabeling({ help: name }),
+  onShow: (name) => name === "comments" && comments.follow(),
+});
+page.refresh = () => {
+  session.refresh();
+  if (help.open === "comments") followLater();
+};
+// The pointer may pass over many images before it rests on one.
+const followLater = debounce(() => comments.follow(), 300);
+keepSafe({ sync, session, queue, context });
 view.addEventListener("frame", (event) => viewTools.setFrame(event.detail));
 const instructions = new Instructions(project, () => session.next());
 
 const setTool = (name) => {
-  viewTools.stopWindow();
+  viewTools.stopTool();
   return view.setTool(name);
 };
 
@@ -65,8 +113,28 @@ function submit() {
   session.submit();
 }
 
+/** A class was chosen, by its key or its row. */
+function pick(id) {
+  if (view.pick(id)) oneKey.picked();
+}
+
+/** Other keys than before: for actions, for classes, and in what buttons say of themselves. */
+function useKeys(registry) {
+  shortcuts.use(registry);
+  tags.useRegistry(registry);
+  showKeys(registry);
+}
+
+/** Buttons name their keys in brackets; the template knows only those of the site. */
+function showKeys(registry) {
+  for (const node of document.querySelectorAll(":is(.label-head, .label-toolbar, .label-foot, .suggestions) [title]")) {
+    node.dataset.title ??= node.title;
+    node.title = retitled(node.dataset.title, scope, registry);
+  }
+}
+
 const arrow = (name) => (event) => {
-  const [dx, dy] = ARROWS[name];
+  const [dx, dy] = isClassification ? ARROWS[name] : stage.alongImage(ARROWS[name]);
   const reach = event.shiftKey ? 10 : 1;
   return view.nudge(dx * reach, dy * reach);
 };
@@ -78,32 +146,34 @@ const actions = {
   skip_reason: () => session.skipWithReason(),
   previous: () => void session.previous(),
   next: () => void session.following(),
-  undo: () => void view.undo(),
+  undo: () => void (view.undo() || oneKey.back()),
   redo: () => void view.redo(),
   instructions: () => instructions.toggle(),
+  beside: () => help.toggle("instructions"),
+  comments: () => {
+    help.show("comments");
+    byId("comment-text").focus();
+  },
+  accept: () => view.accept(),
+  accept_all: () => view.prelabels.acceptAll(view.store),
+  dismiss_all: () => view.prelabels.dismissAll(view.store),
   search: () => tags.focusSearch(),
   shortcuts: () => byId("shortcuts-dialog").showModal(),
-  cancel: () => view.cancel(),
+  cancel: () => comments.cancel() || viewTools.cancel() || view.cancel(),
   left: arrow("left"),
   right: arrow("right"),
   up: arrow("up"),
   down: arrow("down"),
-  fit: () => stage.fit(),
-  actual: () => stage.actualSize(),
-  zoom_in: () => viewTools.zoomIn(),
-  zoom_out: () => viewTools.zoomOut(),
-  window: () => viewTools.toggleWindow(),
-  previous_frame: () => viewTools.stepFrame(-1),
-  next_frame: () => viewTools.stepFrame(1),
+  ...viewTools.actions,
   ...(isClassification
-    ? { select_all: () => view.selectAll() }
+    ? { select_all: () => view.selectAll(), enlarge: () => view.enlarge() }
     : {
         no_objects: () => void session.noObjects(),
-        move: () => setTool("move"),
-        box: () => setTool("box"),
-        template: () => setTool("template"),
-        polygon: () => setTool("polygon"),
-        points: () => setTool("points"),
+        ...Object.fromEntries([...view.tools.keys()].map((name) => [name, () => setTool(name)])),
+        ...Object.fromEntries(view.commands.names.map((name) => [name, () => view.commands.run(name)])),
+        click: (event) => view.commands.hand.click(event),
+        next_grip: () => view.commands.hand.step(1),
+        previous_grip: () => view.commands.hand.step(-1),
         lock: () => view.setLocked(!view.store.locked),
         delete: () => view.delete(),
         next_object: () => view.step(1),
@@ -116,17 +186,35 @@ const actions = {
 const pickByKey = (key) => {
   const found = tags.forKey(key);
   if (!found || instructions.isShown || !session.task || session.busy) return false;
-  view.pick(found.id);
+  pick(found.id);
   return true;
 };
+
+/** Keys while one image of a grid is large: classes are for it, arrows lead on, undo undoes. */
+function onDialog(dialog, key, action) {
+  if (dialog.id !== "enlarge-dialog") return false;
+  const found = tags.forKey(key);
+  if (found) view.enlarged.pick(found.id);
+  else if (action === "left" || action === "right") view.enlarged.step(action === "left" ? -1 : 1);
+  else if (action === "undo" || action === "redo") view[action]();
+  else if (action === "enlarge") view.enlarged.close();
+  else return false;
+  return true;
+}
 
 // While the instructions are read only the keys that lead back work, and while a page is on its way nothing changes it.
 const isBlocked = (name) => (instructions.isShown || session.busy) && !["instructions", "shortcuts"].includes(name);
 const guarded = Object.fromEntries(
   Object.entries(actions).map(([name, run]) => [name, (event) => (isBlocked(name) ? false : run(event))]),
 );
-new Shortcuts(scope, { actions: guarded, onDigit: (digit) => pickByKey(String(digit)), onLetter: pickByKey });
-fillShortcuts(scope);
+const shortcuts = new Shortcuts(scope, {
+  registry: keymap.registry,
+  actions: guarded,
+  onDigit: (digit) => pickByKey(String(digit)),
+  onLetter: pickByKey,
+  onDialog,
+});
+showKeys(keymap.registry);
 
 const click = (id, run) => byId(id)?.addEventListener("click", run);
 click("submit", submit);
@@ -136,7 +224,9 @@ click("no-objects", () => session.noObjects());
 click("previous", () => session.previous());
 click("next", () => session.following());
 click("resume", () => session.resume());
-click("tool-undo", () => view.undo());
+click("tool-undo", () => view.undo() || oneKey.back());
+click("accept-all", () => view.prelabels.acceptAll(view.store));
+click("dismiss-all", () => view.prelabels.dismissAll(view.store));
 click("tool-redo", () => view.redo());
 click("select-all", () => view.selectAll());
 click("tool-lock", () => view.setLocked(!view.store.locked));
@@ -147,9 +237,7 @@ for (const button of document.querySelectorAll("[data-page-size]")) {
   button.addEventListener("click", () => session.setPageSize(Number(button.dataset.pageSize)));
 }
 for (const button of document.querySelectorAll("[data-get-next]")) button.addEventListener("click", () => session.next());
-click("failed-again", async () => {
-  if (!byId("failed-sign-in").hidden) await session.queue.refreshToken();
-  await session.next();
-});
+click("failed-again", () => session.next());
+click("take-over", () => session.takeOver());
 
 instructions.begin();

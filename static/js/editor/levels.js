@@ -1,58 +1,60 @@
-// Window and level of grey DICOM files: where they start.
-
-import { renditionUrl } from "./renditions.js";
-
-const SIDE = 512;
+// Window and level of grey DICOM frames, by a table with one entry for each value that occurs. Windows are [centre, width]
+// in modality units, such as Hounsfield units.
 
 /** Window and level are for grey DICOM files; colour has none. */
 export const hasWindow = (item) => item.is_dicom && /^MONOCHROME/.test(item.facts?.dicom?.photometric ?? "MONOCHROME2");
 
-/** [centre, width] as the file says, or null where it says nothing and the site shows the range of each frame. */
-export function fileWindow({ facts }) {
-  const { window_center: centre, window_width: width } = facts?.dicom ?? {};
-  return Number.isFinite(centre) && width >= 1 ? [centre, width] : null;
+/** Windows in Hounsfield units, as radiologists use them; they mean something on CT only. */
+const CT_PRESETS = { bone: [400, 1800], lung: [-600, 1500], brain: [40, 80], soft_tissue: [40, 400] };
+
+/** Names of the presets that mean something for an item, in the order in which they are stepped through. */
+export const presetsOf = (item) => ["file", ...(item.facts?.dicom?.modality === "CT" ? Object.keys(CT_PRESETS) : []), "full"];
+
+/** The window of a preset for a frame; null for the way the file itself is shown. */
+export function presetWindow(name, frame) {
+  return name === "full" ? fullWindow(frame) : (CT_PRESETS[name] ?? null);
 }
 
-/** [centre, width] of all values that can occur in the file. */
-export function fullWindow({ facts }) {
-  const { value_low: low, value_high: high } = facts?.dicom ?? {};
-  return high > low ? [(low + high) / 2, high - low] : [128, 256];
+/** The window that spans all values of a frame. */
+export const fullWindow = ({ low, step, entries }) => [low + ((entries - 1) * step) / 2 + 0.5, (entries - 1) * step + 1];
+
+/** Where dragging starts: what the file's own window is, or all values where it has a table instead. */
+export const startWindow = (frame) => frame.window ?? fullWindow(frame);
+
+/**
+ * A frame from the bytes of the server (projects/services/renditions.py, samples): {width, height, low, step, entries,
+ * invert, window, own, values}. Sample s means low + s × step.
+ */
+export function parseFrame(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const own = new Uint8Array(buffer, 4 + length, header.entries);
+  const start = 4 + length + Math.ceil(header.entries / 4) * 4;
+  // Typed arrays have the byte order of the machine; all that browsers run on are little-endian, as the bytes are.
+  return { ...header, own, values: new Uint16Array(buffer, start, header.width * header.height) };
 }
 
-/** The values of the darkest and brightest grey (0–255) under a window, as the window that just spans them. */
-export function spanned([centre, width], dark, bright) {
-  const step = width / 255;
-  const low = centre - width / 2 + dark * step;
-  const high = centre - width / 2 + bright * step;
-  // One step wider on both sides, for what rounding to 255 greys has hidden.
-  return [(low + high) / 2, Math.max(high - low + 2 * step, 1)];
-}
-
-/** The window that spans the values of one frame: read off a rendition of the full range, then again, closer. */
-export async function frameWindow(item, frame) {
-  let window = fullWindow(item);
-  for (let pass = 0; pass < 2; pass++) {
-    const image = new Image();
-    image.src = renditionUrl(item, { side: SIDE, frame, window });
-    await image.decode();
-    const [dark, bright] = greyRange(image);
-    // MONOCHROME1 shows its lowest value white.
-    const isInverted = item.facts?.dicom?.photometric === "MONOCHROME1";
-    window = isInverted ? spanned(window, 255 - bright, 255 - dark) : spanned(window, dark, bright);
+/**
+ * The grey, 0 to 255, of each sample of a frame under a window: the linear function of DICOM PS3.3 C.11.2.1.2.1, as the
+ * server applies it. Without a window, as the file itself asks for.
+ */
+export function tableOf(frame, window) {
+  if (!window) return frame.own;
+  const { low, step, entries, invert } = frame;
+  const [centre, width] = window;
+  const table = new Uint8Array(entries);
+  for (let s = 0; s < entries; s++) {
+    const value = low + s * step;
+    const share = width <= 1 ? Number(value > centre - 0.5) : (value - (centre - 0.5)) / (width - 1) + 0.5;
+    const shown = Math.min(Math.max(share, 0), 1);
+    table[s] = Math.round((invert ? 1 - shown : shown) * 255);
   }
-  return window;
+  return table;
 }
 
-function greyRange(image) {
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  let dark = 255;
-  let bright = 0;
-  for (let i = 0; i < data.length; i += 4) {
-    dark = Math.min(dark, data[i]);
-    bright = Math.max(bright, data[i]);
-  }
-  return [dark, bright];
+/** Fills the 32-bit pixels of an ImageData of the frame's size. */
+export function applyTable({ values, entries }, table, pixels) {
+  const colours = new Uint32Array(entries);
+  for (let s = 0; s < entries; s++) colours[s] = 0xff000000 | (table[s] * 0x010101);
+  for (let i = 0; i < values.length; i++) pixels[i] = colours[values[i]];
 }

@@ -1,9 +1,20 @@
-// The labeler's side of the queue: the next page, heartbeat, submit, release. Every call throws ApiError on a refusal.
+// The labeler's side of the queue: pages handed out, kept, edited, submitted, given back. Every call throws ApiError on a
+// refusal.
 
 import { api } from "../csrf.js";
 
+const PATIENCE_MS = 30_000;
+/** A request that may outlive its page can have this many bytes. */
+const KEEPALIVE_BYTES = 30_000;
+
+/** A POST that gives up in time, and that outlives the page where it is small enough. */
+function post(url, body) {
+  const keepalive = JSON.stringify(body).length < KEEPALIVE_BYTES;
+  return api("POST", url, body, { keepalive, signal: AbortSignal.timeout?.(PATIENCE_MS) });
+}
+
 export class Queue {
-  /** `urls.tasks` lists and hands out; `urls.task` holds "{id}" or "0" where the number of a task goes. */
+  /** `urls.tasks` lists and hands out; `urls.task` holds "{id}" where the number of a task goes. */
   constructor(urls) {
     this.urls = urls;
   }
@@ -12,13 +23,17 @@ export class Queue {
     return this.urls.task.replace("{id}", id) + action;
   }
 
-  /** {task, remaining, reason}; `task` is null when there is nothing to hand out. */
-  next(pageSize) {
-    return api("POST", this.urls.tasks, { page_size: pageSize });
+  /**
+   * {task, remaining, reason}; `task` is null when there is nothing to hand out. `holding` names tasks that are here
+   * already; `ahead` asks for one that will be opened later.
+   */
+  next(pageSize, { holding = [], ahead = false } = {}) {
+    return api("POST", this.urls.tasks, { page_size: pageSize, holding, ahead });
   }
 
-  heartbeat(id) {
-    return api("POST", this.#task(id, "heartbeat/"), {});
+  /** {lost, scarce}: which of these tasks are not ours any more, and whether pages taken ahead are wanted back. */
+  heartbeat(tasks, pageSize) {
+    return api("POST", `${this.urls.tasks}heartbeat/`, { tasks, page_size: pageSize });
   }
 
   /** `keepalive` lets the request outlive the page. */
@@ -26,9 +41,10 @@ export class Queue {
     return api("POST", this.#task(id, "release/"), {}, { keepalive });
   }
 
-  /** `body` holds operation_id: the same body sent twice is stored once. */
-  submit(id, body) {
-    return api("POST", this.#task(id, "submit/"), body);
+  /** Sends a step of the journal (sync.js): a page with its edits, or some edits alone. */
+  send(step, body) {
+    if (step.submit) return post(this.#task(step.submit.task, "submit/"), body);
+    return post(this.#task(step.edits[0].task, "operations/"), body);
   }
 
   get(id) {
@@ -41,12 +57,18 @@ export class Queue {
     return Array.isArray(reply) ? { tasks: reply, more: null } : { tasks: reply.results, more: reply.next };
   }
 
-  /** After signing in again in another tab, this page's CSRF token is old: takes the one of a fresh copy of the page. */
+  /**
+   * After signing in again this page's CSRF token is old: takes the one of a fresh copy of the page. False where that
+   * copy is not to be had, as when nobody is signed in.
+   */
   async refreshToken() {
     const response = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    if (!response.ok || response.redirected) return false;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector('meta[name="csrf-token"]')?.content;
     const mine = document.querySelector('meta[name="csrf-token"]');
-    if (fresh && mine) mine.content = fresh;
+    if (!fresh || !mine) return false;
+    mine.content = fresh;
+    return true;
   }
 }

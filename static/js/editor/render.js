@@ -1,40 +1,89 @@
-// Draws onto canvases. Everything takes what it needs as arguments; widths and text sizes are screen pixels.
+// Draws onto canvases, in coordinates of the view (viewport.js). Everything takes what it needs as arguments; widths and
+// text sizes are CSS pixels. Text and marks stay upright when the view is turned.
 
 import { inkOn } from "../colours.js";
-import { boundsOf, handlesOf, ringsOf } from "./geometry.js";
+import { boundsOf } from "./geometry.js";
 
-const HALO_UP_TO = 800;
-const NAMES_UP_TO = 300;
-const FONT = "12px system-ui, sans-serif";
+export const FONT = "12px system-ui, sans-serif";
 
-/** Clears a canvas and returns its context in CSS pixels. */
-export function cleared(canvas, ratio) {
+/** Clears a canvas and returns its context in coordinates of the view. */
+export function cleared(canvas, ratio, viewport = null) {
   const context = canvas.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.setTransform(...(viewport ? viewport.matrix(ratio) : [ratio, 0, 0, ratio, 0, 0]));
   return context;
 }
 
-/** Draws a rendition of any resolution as the full-size image, crisp when the pixels get large. */
-export function drawImage(canvas, image, viewport, ratio) {
-  const context = cleared(canvas, ratio);
-  if (!image) return;
-  const { x, y, scale, size } = viewport;
-  context.imageSmoothingEnabled = (scale * ratio * size.width) / image.naturalWidth < 4;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(image, x, y, size.width * scale, size.height * scale);
+/** Calls `draw` with the origin at a point of the view and the axes of the stage, however the view is turned. */
+export function upright(context, [x, y], draw) {
+  const ratio = ratioOf(context);
+  const at = context.getTransform().transformPoint({ x, y });
+  context.save();
+  context.setTransform(ratio, 0, 0, ratio, at.x, at.y);
+  draw();
+  context.restore();
 }
 
-function trace(context, annotation, viewport) {
+/** Canvas work of a picture, in the measure that layers use: always worth keeping. */
+export const EXPENSIVE = 1e6;
+
+/** Draws `source`, the whole image at any resolution, at its place; crisp where its pixels get large. */
+export function drawWhole(context, source, viewport) {
+  const { x, y, scale, size } = viewport;
+  const pixel = (scale * size.width * ratioOf(context)) / (source.naturalWidth ?? source.width);
+  context.imageSmoothingEnabled = pixel < 4;
+  // Larger, the costlier filter shows no more than the plain one.
+  context.imageSmoothingQuality = pixel < 1 ? "high" : "low";
+  context.drawImage(source, x, y, size.width * scale, size.height * scale);
+}
+
+/** Device pixels per CSS pixel of a context in coordinates of the view. */
+export function ratioOf(context) {
+  const { a, b } = context.getTransform();
+  return Math.hypot(a, b);
+}
+
+/** The rectangle between two points of the view on whole pixels of the canvas: `round` is Math.round or one each way. */
+export function onPixels(context, from, to, [down, up] = [Math.round, Math.round]) {
+  const matrix = context.getTransform();
+  const inverse = matrix.inverse();
+  const [a, b] = [from, to].map(([x, y]) => matrix.transformPoint({ x, y }));
+  const low = inverse.transformPoint({ x: down(Math.min(a.x, b.x)), y: down(Math.min(a.y, b.y)) });
+  const high = inverse.transformPoint({ x: up(Math.max(a.x, b.x)), y: up(Math.max(a.y, b.y)) });
+  return [Math.min(low.x, high.x), Math.min(low.y, high.y), Math.max(low.x, high.x), Math.max(low.y, high.y)];
+}
+
+/** Adds the outline of an annotation to a new path. Points nearer than `least` to the one before are left out. */
+export function trace(context, annotation, viewport, least = 0) {
   context.beginPath();
   if (annotation.box) {
     const { x, y, width, height } = annotation.box;
     const [left, top] = viewport.toScreen([x, y]);
     context.rect(left, top, width * viewport.scale, height * viewport.scale);
-    return;
+    return 4;
   }
-  for (const [ring] of ringsOf(annotation.polygon)) tracePath(context, ring, viewport, true);
+  let points = 0;
+  for (const { outer, holes } of annotation.polygon.parts) {
+    points += traceRing(context, outer, viewport, least);
+    for (const hole of holes) points += traceRing(context, hole, viewport, least);
+  }
+  return points;
+}
+
+function traceRing(context, ring, { scale, x, y }, least) {
+  let [lastX, lastY, points] = [Infinity, Infinity, 0];
+  for (let i = 0; i < ring.length; i++) {
+    const px = ring[i][0] * scale + x;
+    const py = ring[i][1] * scale + y;
+    if (i === 0) context.moveTo(px, py);
+    else if (Math.abs(px - lastX) >= least || Math.abs(py - lastY) >= least) context.lineTo(px, py);
+    else continue;
+    [lastX, lastY] = [px, py];
+    points += 1;
+  }
+  context.closePath();
+  return points;
 }
 
 /** Adds a line through points of the image to the current path. */
@@ -61,56 +110,46 @@ export function strokeSeen(context, colour, width = 2) {
   context.stroke();
 }
 
-function isInView([left, top, right, bottom], viewport) {
-  const [x0, y0] = viewport.toImage([0, 0]);
-  const [x1, y1] = viewport.toImage([viewport.screen.width, viewport.screen.height]);
-  return right >= x0 && left <= x1 && bottom >= y0 && top <= y1;
-}
-
-/** All annotations but the one with id `except`. `colourOf` and `nameOf` take a class id. */
-export function drawAnnotations(context, annotations, viewport, { colourOf, nameOf, names, fill, except, locked }) {
-  const shown = annotations.filter((one) => one.id !== except && isInView(boundsOf(one), viewport));
-  context.setLineDash(locked ? [7, 4] : []);
-  for (const one of shown) {
-    const colour = colourOf(one.label_class);
-    trace(context, one, viewport);
-    if (fill) fillSoft(context, colour, 0.14);
-    if (shown.length <= HALO_UP_TO) strokeSeen(context, colour);
-    else strokePlain(context, colour);
-  }
-  context.setLineDash([]);
-  if (names && shown.length <= NAMES_UP_TO) {
-    for (const one of shown) drawName(context, one, viewport, colourOf(one.label_class), nameOf(one.label_class));
-  }
-}
-
-function fillSoft(context, colour, alpha) {
+/** The inside of the current path, with holes left out. */
+export function fillSoft(context, colour, alpha) {
   context.globalAlpha = alpha;
   context.fillStyle = colour;
   context.fill("evenodd");
   context.globalAlpha = 1;
 }
 
-function strokePlain(context, colour) {
-  context.strokeStyle = colour;
-  context.lineWidth = 1.5;
-  context.stroke();
+/** The class name on a tab above the top left corner of the shape, as it is seen. */
+export function drawName(context, annotation, viewport, colour, name) {
+  const [left, top, right, bottom] = boundsOf(annotation);
+  const { scale, size, turn } = viewport;
+  const width = (turn % 2 ? bottom - top : right - left) * scale;
+  if (width < 24) return;
+  const corner = [[left, top], [left, bottom], [right, bottom], [right, top]][turn];
+  // Where the image ends right above there would be no room for the tab while the whole image shows.
+  const above = [top, left, size.height - bottom, size.width - right][turn] * scale;
+  upright(context, viewport.toScreen(corner), () => drawTab(context, above < 6 ? 0 : -18, colour, name, Math.max(width - 8, 40)));
 }
 
-/** The class name on a tab above the top left corner of the shape. */
-export function drawName(context, annotation, viewport, colour, name) {
-  const [left, top, right] = boundsOf(annotation);
-  const [x, y] = viewport.toScreen([left, top]);
-  const width = (right - left) * viewport.scale;
-  if (width < 24) return;
+function drawTab(context, top, colour, name, room) {
   context.font = FONT;
-  const text = fitted(context, name, Math.max(width - 8, 40));
-  const tabTop = y < 18 ? y : y - 18;
+  const text = fitted(context, name, room);
   context.fillStyle = colour;
-  context.fillRect(x - 1, tabTop, context.measureText(text).width + 10, 18);
+  context.fillRect(-1, top, context.measureText(text).width + 10, 18);
   context.fillStyle = inkOn(colour);
   context.textBaseline = "middle";
-  context.fillText(text, x + 4, tabTop + 9.5);
+  context.fillText(text, 4, top + 9.5);
+}
+
+/** A short text on a dark plate, its corner `right` and `below` a point of the view. */
+export function drawLabel(context, point, text, { right = 12, below = 14 } = {}) {
+  upright(context, point, () => {
+    context.font = FONT;
+    context.fillStyle = "rgb(20 24 28 / 0.85)";
+    context.fillRect(right, below, context.measureText(text).width + 10, 20);
+    context.fillStyle = "#ffffff";
+    context.textBaseline = "middle";
+    context.fillText(text, right + 5, below + 10.5);
+  });
 }
 
 function fitted(context, text, width) {
@@ -120,18 +159,18 @@ function fitted(context, text, width) {
   return `${cut}…`;
 }
 
-/** The selected annotation: stronger, with its handles or points. */
-export function drawSelected(context, annotation, viewport, { colour, name, names, handles }) {
+/** A selected annotation: stronger. Its handles and points are drawn by tools/grips.js. */
+export function drawSelected(context, annotation, viewport, { colour, name, names, dash = [] }) {
   trace(context, annotation, viewport);
   fillSoft(context, colour, 0.24);
+  context.setLineDash(dash);
   strokeSeen(context, colour, 2.5);
+  context.setLineDash([]);
   if (names) drawName(context, annotation, viewport, colour, name);
-  if (!handles) return;
-  if (annotation.box) for (const point of Object.values(handlesOf(annotation.box))) drawHandle(context, viewport.toScreen(point), colour);
-  else for (const [ring] of ringsOf(annotation.polygon)) for (const point of ring) drawPoint(context, viewport.toScreen(point), colour);
 }
 
-function drawHandle(context, [x, y], colour) {
+/** A square handle of a box. */
+export function drawHandle(context, [x, y], colour) {
   context.fillStyle = "#ffffff";
   context.strokeStyle = inkOn(colour) === "#000000" ? "#222222" : colour;
   context.lineWidth = 1.5;
@@ -173,8 +212,12 @@ export function drawClose(context, [x, y]) {
   context.stroke();
 }
 
+/** Whether tools that draw show lines through the pointer: a matter of taste, for the whole page. */
+export const crosshair = { shown: true };
+
 /** Thin lines through the pointer over the whole stage. */
 export function drawCrosshair(context, [x, y], screen) {
+  if (!crosshair.shown) return;
   context.lineWidth = 1;
   for (const [style, shift] of [["rgb(0 0 0 / 0.5)", 0.5], ["rgb(255 255 255 / 0.7)", -0.5]]) {
     context.strokeStyle = style;

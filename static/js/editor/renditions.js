@@ -6,12 +6,11 @@ const STEPS = [512, 1024, 1600, 2048, 3072, 4096];
 export const FINEST = STEPS.at(-1);
 const FIRST = 2048;
 
-/** The address of an item's rendition. `window` is [centre, width] for DICOM or null. */
-export function renditionUrl(item, { side, frame = 0, window = null }) {
+/** The address of an item's rendition. */
+export function renditionUrl(item, { side, frame = 0 }) {
   const url = new URL(item.image_url, location.href);
   url.searchParams.set("max_side", side);
   url.searchParams.set("frame", frame);
-  if (window) url.searchParams.set("window", window.map((value) => Math.round(value * 10) / 10).join(","));
   return url.href;
 }
 

@@ -1,67 +1,101 @@
-// The course of labeling: get a page, keep drafts, submit, walk over one's earlier pages. Every failure ends in a sentence
-// and a way on, and never in lost work.
+// The course of labeling: get a page, journal what is done on it, submit, walk over one's earlier pages. Every failure ends
+// in a sentence and a way on, and never in lost work.
 
 import { ask } from "../confirm.js";
 import { ApiError } from "../csrf.js";
-import { byId, debounce, newId, say, storage } from "./dom.js";
+import { byId, newId, say, storage } from "./dom.js";
+import { byAssignment } from "./edits.js";
 import { Lease } from "./lease.js";
 import { PastPages } from "./past.js";
+import { Supply } from "./supply.js";
 
 const LAYOUT_KEY = "tessera.layout";
+/** Reasons for which a page cannot be sent again: it is in other hands, or somebody has decided about it. */
+const OVER = new Set(["lease_lost", "returned", "approved", "reviewed", "not_found", "forbidden"]);
 
 export class Session {
-  constructor({ queue, drafts, page, view, viewTools, activity, context, isClassification }) {
-    Object.assign(this, { queue, drafts, page, view, viewTools, activity, context, isClassification });
+  constructor({ queue, sync, locks, drafts, page, view, viewTools, activity, context, isClassification, onOpen = () => {} }) {
+    Object.assign(this, { queue, sync, drafts, page, view, viewTools, activity, context, isClassification, onOpen });
+    this.journal = sync.journal;
+    this.tab = newId();
     this.task = null;
     this.isPast = false;
     this.isLost = false;
     this.busy = false;
     this.restored = false;
-    this.attempt = null;
     this.openTask = null;
+    this.opened = 0;
+    this.bases = new Map();
     this.past = new PastPages(queue);
-    this.lease = new Lease(queue, activity, this);
     const sizes = context.page_sizes ?? [1, 4, 6, 9];
     const saved = storage.get(LAYOUT_KEY);
     this.pageSize = isClassification && sizes.includes(saved) ? saved : 1;
-    this.saveDraft = debounce(() => this.#saveDraft(), 250);
-    view.addEventListener("change", () => {
-      this.restored = true; // from now on the draft says more than the server does
-      this.saveDraft();
-      this.refresh();
+    this.supply = new Supply({ queue, locks, drafts, journal: this.journal, view, session: this });
+    this.lease = new Lease(queue, activity, {
+      held: () => [...this.supply.ring.tasks, this.isLost ? null : this.openTask].filter(Boolean).map((one) => one.id),
+      untouched: () => [...this.supply.ring.tasks, this.hasWork || this.isLost ? null : this.openTask].filter(Boolean).map((one) => one.id),
+      onReply: (reply) => this.#kept(reply),
+      pageSize: () => this.pageSize,
     });
-    document.addEventListener("visibilitychange", () => this.saveDraft.flush());
-    addEventListener("pagehide", () => this.saveDraft.flush());
-    addEventListener("online", () => this.isOffline && this.submit({ again: true }));
+    view.addEventListener("change", ({ detail }) => this.#journalEdit(detail));
+    sync.addEventListener("submitted", ({ detail }) => this.#accepted(detail));
+    sync.addEventListener("refused", ({ detail }) => this.#refused(detail.entries));
   }
 
-  /** Whether something on this page has not reached the server. */
+  /** Whether this page holds work that is not submitted. */
   get isTouched() {
     return this.task !== null && (this.view.hasEdits || this.restored);
   }
 
-  /** Whether the open page must stay with this person: an earlier page is looked at, or a tab has work on it. */
+  /** Whether the open page must stay with this person: an earlier page is looked at, or there is work on it. */
   get hasWork() {
-    return this.isPast || this.isTouched || (this.assignments ?? []).some((one) => this.drafts.has(one));
+    return this.isPast || this.isTouched || Boolean(this.openTask?.hasDraft);
   }
 
   // --- Getting work ---
 
-  /** Opens the page that waits for this person, or a new one. */
+  /** Opens the next page: the one taken ahead, at once, else the one that the site hands out. */
   async next() {
     if (this.busy) return;
     this.page.clearNotice();
+    const ready = this.supply.ring.take();
+    if (ready) {
+      this.#leavePage();
+      this.#show(ready, false);
+      this.supply.fill();
+      return;
+    }
+    this.#leavePage();
     this.page.showState("loading");
+    await this.#guard(async () => {
+      await this.lease.finishLeaving();
+      await this.sync.settle(); // the site should know of our answers before it says what is left
+      if (this.task || (await this.#reopenOwnRefusal())) return;
+      const { page, reply } = await this.supply.fetch();
+      this.page.setRemaining(reply.remaining);
+      if (page) this.#show(page, false);
+      else this.#showEnd(reply.reason);
+    });
+    this.supply.fill();
+  }
+
+  #leavePage() {
+    if (this.isLost && this.openTask) this.supply.done(this.openTask.id);
     this.#close();
     this.openTask = null;
     this.past.leave();
-    await this.#guard(async () => {
-      await this.lease.finishLeaving();
-      const reply = await this.queue.next(this.pageSize);
-      this.page.setRemaining(reply.remaining);
-      if (reply.task) await this.#show(reply.task, false);
-      else this.page.showState(["paused", "waiting"].includes(reply.reason) ? reply.reason : "empty");
-    });
+  }
+
+  #showEnd(reason) {
+    this.page.showState(["paused", "waiting", "elsewhere"].includes(reason) ? reason : "empty");
+    this.#markOpened(null);
+  }
+
+  /** For whoever watches the page from outside: which task is open, and how many were before it. */
+  #markOpened(task) {
+    const { dataset } = byId("label-page");
+    dataset.task = task?.id ?? "";
+    dataset.opened = String((this.opened += 1));
   }
 
   /** Runs a request that the whole page waits for; a refusal becomes the panel "failed" or a notice. */
@@ -73,163 +107,178 @@ export class Session {
       if (!(error instanceof ApiError)) throw error;
       this.page.setFailure(error.message);
       byId("failed-sign-in").hidden = error.status !== 401 && error.status !== 403;
+      if (error.status === 401) this.onSignedOut?.();
       this.page.showState("failed");
     } finally {
       this.#setBusy(false);
     }
   }
 
-  async #show(task, isPast) {
+  /** Shows a prepared page: {task, answers, restored} of Supply. */
+  #show({ task, answers, restored }, isPast) {
     this.task = task;
     this.isPast = isPast;
     this.isLost = false;
-    this.isOffline = false;
-    this.attempt = null;
-    if (!isPast) this.openTask = task;
-    const assignments = [...task.assignments].sort((a, b) => a.position - b.position);
-    const drafts = new Map(assignments.map((one) => [one.id, this.drafts.read(one)]));
-    this.restored = [...drafts.values()].some((draft) => draft !== null);
-    const answers = new Map(assignments.map((one) => [one.id, drafts.get(one.id)?.annotations ?? this.#known(one)]));
-    this.assignments = assignments;
+    this.restored = restored;
+    if (!isPast) this.openTask = Object.assign(task, { hasDraft: restored });
+    this.assignments = [...task.assignments].sort((a, b) => a.position - b.position);
+    for (const one of this.assignments) this.bases.set(one.id, one.draft?.revision ?? 0);
     this.page.showState("work");
     this.page.setTask(task, isPast);
-    this.viewTools.open(assignments);
+    this.viewTools.open(this.assignments);
     this.activity.startPage();
-    const loading = this.view.open(assignments, answers);
+    const loading = this.view.open(this.assignments, answers);
+    this.onOpen(this.assignments);
+    this.#markOpened(task);
     this.#showLayout();
     this.refresh();
-    if (this.restored) this.page.show(say("restored"));
-    else if (isPast) this.page.show(say("past_page"));
+    if (this.restored) {
+      this.sync.look();
+      this.page.show(say("restored"));
+    } else if (isPast) this.page.show(say("past_page"));
     // The image may take its time, and whoever knows the answer need not wait for it.
     loading.catch((error) => this.task === task && this.page.showNotice("warning", error.message, [this.#closing()]));
   }
 
-  /** What the server knows of an item, as the view wants it. */
-  #known({ response }) {
-    if (!response) return [];
-    if (response.outcome === "skipped") return this.isClassification ? [{ id: newId(), skipped: true, skip_reason: response.skip_reason }] : [];
-    return response.annotations;
-  }
-
   #close() {
-    this.saveDraft.flush();
     this.task = null;
     this.isPast = false;
     this.restored = false;
     this.view.close();
   }
 
-  #saveDraft() {
-    if (!this.task) return;
-    const answers = this.view.answers();
-    let kept = true;
-    for (const one of this.assignments) kept = this.drafts.write(one, answers.get(one.id)) && kept;
-    if (!kept && !this.warnedStorage) {
-      this.warnedStorage = true;
-      this.page.show(say("no_storage"));
-    }
+  // --- The journal ---
+
+  /** What was done goes into the journal at once, a part for each image. */
+  #journalEdit(detail) {
+    this.restored = true;
+    if (this.openTask && !this.isPast) this.openTask.hasDraft = true;
+    this.refresh();
+    const items = new Map(this.assignments.map((one) => [one.id, one]));
+    const entries = byAssignment(detail).map(({ assignment, changes }) => ({
+      ...this.#entry("edit"), assignment, item: items.get(assignment).item.id, names: [items.get(assignment).item.name], base: this.bases.get(assignment) ?? 0, changes,
+    }));
+    this.sync.add(entries);
   }
 
-  #dropDrafts(assignments) {
-    this.saveDraft.flush();
-    for (const one of assignments) this.drafts.remove(one);
+  #entry(kind) {
+    const { id, name } = this.context.project;
+    return { kind, tab: this.tab, project: id, projectName: name, task: this.task.id, correction: this.isPast, operation: newId() };
   }
 
   // --- Submitting ---
 
-  /** Sends the page. `skip` skips it as a whole, `empty` allows no objects, `again` repeats the last try as it was meant. */
-  async submit({ empty = false, skip = null, again = false } = {}) {
+  /** Sends the page and opens the next one. `skip` skips it as a whole, `empty` allows no objects. */
+  async submit({ empty = false, skip = null } = {}) {
     if (!this.task || this.busy) return;
-    if (again && this.attempt) ({ empty, skip } = this.attempt);
     const problem = skip === null ? this.view.problem() : null;
     if (problem && !(empty && problem === "nothing_drawn")) {
       this.page.show(say(problem));
       return;
     }
-    this.#prepare(empty, skip);
+    if (skip === null) this.view.settle();
     const { task, isPast } = this;
-    this.#setBusy(true);
-    this.page.clearNotice();
-    let reply;
-    try {
-      reply = await this.queue.submit(task.id, this.attempt.body);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.#refused(error);
-      return;
-    } finally {
-      this.#setBusy(false);
-    }
-    await this.#accepted(reply, task, isPast);
-  }
-
-  /** The same answers keep their operation id, so that a repeated request is stored once; changed answers get a new one. */
-  #prepare(empty, skip) {
-    const found = this.view.answers();
-    const seconds = Math.round((this.activity.pageSeconds / this.assignments.length) * 10) / 10;
-    const answers = this.assignments.map((one) => this.#answer(one.id, found.get(one.id), skip));
-    const content = JSON.stringify([this.task.id, answers]);
-    if (this.attempt?.content === content) return;
-    const timed = answers.map((answer) => ({ ...answer, active_seconds: seconds }));
-    this.attempt = { content, empty, skip, body: { operation_id: newId(), answers: timed } };
-  }
-
-  #answer(assignment, entries, skip) {
-    const skipped = entries.find((one) => one.skipped);
-    if (skip !== null || skipped) {
-      return { assignment, outcome: "skipped", skip_reason: skip ?? skipped.skip_reason ?? "", annotations: [] };
-    }
-    return { assignment, outcome: "labeled", skip_reason: "", annotations: entries };
-  }
-
-  async #accepted(reply, task, isPast) {
-    const refused = new Map((reply.refused ?? []).map((one) => [one.assignment, one.detail]));
-    this.#dropDrafts(this.assignments.filter((one) => !refused.has(one.id)));
-    this.attempt = null;
-    this.restored = false;
-    this.page.setRemaining(reply.remaining);
+    const answers = this.#answers(skip);
+    const names = this.assignments.map((one) => one.item.name);
+    const kept = this.sync.add([{ ...this.#entry("submit"), answers, names }]);
+    this.#forgetRefusals(task.id, kept);
     this.past.forget();
-    if (isPast) await this.#show(reply.task, true);
+    if (this.isLost) await this.#guard(() => kept.then(() => this.sync.settle())); // before we take its image ourselves
+    if (isPast) this.#show({ task: answered(task, answers), answers: this.view.answers(), restored: false }, true);
     else await this.next();
+  }
+
+  #answers(skip) {
+    const found = this.view.answers();
+    const { length } = this.assignments;
+    const share = (value) => Math.round((value / length) * 100) / 100;
+    return this.assignments.map((one) => {
+      const entries = found.get(one.id);
+      const skipped = entries.find((entry) => entry.skipped);
+      const isSkipped = skip !== null || Boolean(skipped);
+      return {
+        assignment: one.id,
+        outcome: isSkipped ? "skipped" : "labeled",
+        skip_reason: isSkipped ? (skip ?? skipped.skip_reason ?? "") : "",
+        annotations: isSkipped ? [] : entries,
+        active_seconds: share(this.activity.pageSeconds),
+        actions: share(this.activity.pageActions),
+        base: this.bases.get(one.id) ?? 0,
+      };
+    });
+  }
+
+  /** A page sent again takes the place of its refused sending. */
+  async #forgetRefusals(taskId, kept) {
+    await kept;
+    const old = (await this.journal.all()).filter((one) => one.kind === "submit" && one.state === "refused" && one.task === taskId);
+    if (old.length) await this.journal.change([], old.map((one) => one.seq));
+    if (old.length) await this.sync.recount();
+  }
+
+  /** The site has taken a page that this tab, or another, sent. */
+  #accepted({ entry, reply }) {
+    this.supply.done(entry.task);
+    if (entry.project !== this.context.project.id) return;
+    this.page.setRemaining(reply.remaining);
+    if (entry.tab !== this.tab) return;
+    for (const one of reply.task.assignments) this.bases.set(one.id, one.draft?.revision ?? 0);
     this.page.say(say("saved"));
-    if (isPast) this.page.show(say("correction_saved"));
-    if (refused.size) this.page.showNotice("warning", [...new Set(refused.values())].join(" "), [this.#closing()]);
+    if (entry.correction && this.task?.id === entry.task) this.page.show(say("correction_saved"));
   }
 
   #closing() {
     return { label: say("close"), run: () => this.page.clearNotice() };
   }
 
-  /** Nothing was stored: keeps what is on the page and says what can be done. */
-  #refused(error) {
-    this.saveDraft();
-    this.saveDraft.flush();
-    const again = { label: say("try_again"), run: () => this.submit({ again: true }) };
-    const onward = { label: say("get_next"), run: () => this.next() };
-    const { code } = error.problem;
-    this.isOffline = error.status === 0;
-    if (error.status === 0) this.page.showNotice("warning", say("offline"), [again]);
-    else if (error.status === 401 || error.status === 403) this.#signIn(error, again);
-    else if (code === "lease_lost") this.leaseLost(error.message);
-    else if (code === "retired_class" || code === "unknown_class") {
-      this.page.showNotice("warning", error.message, [{ label: say("reload"), run: () => location.reload() }]);
-    } else if (error.status === 404 || error.status === 409) this.page.showNotice("warning", error.message, [onward, again]);
-    else if (error.status === 400) this.page.showNotice("error", error.message, [this.#closing()]);
-    else this.page.showNotice("error", `${error.message} ${say("kept")}`, [again]);
+  /** The site would not take something. It is kept; a page comes back with its work and a sentence. */
+  #refused(entries) {
+    const lost = entries.find((one) => one.kind === "edit" && one.code === "lease_lost" && one.task === this.openTask?.id);
+    if (lost) this.leaseLost(lost.detail);
+    const submit = entries.find((one) => one.kind === "submit");
+    const edit = entries.find((one) => one.kind === "edit" && one.code !== "lease_lost");
+    const list = { label: say("refused_show"), run: () => byId("refused-open").click() };
+    if (submit) {
+      const name = submit.names?.[0] ?? "";
+      const reopen = { label: say("reopen"), run: () => this.reopen(submit) };
+      const actions = OVER.has(submit.code) ? [this.#closing(), list] : [reopen, list];
+      this.page.showNotice("warning", `${say("page_refused", { name })} ${submit.detail} ${say("kept")}`, actions);
+    } else if (edit) this.page.showNotice("warning", `${say("edit_refused")} ${edit.detail}`, [list, this.#closing()]);
   }
 
-  #signIn(error, again) {
-    const retry = async () => {
-      try {
-        await this.queue.refreshToken();
-      } catch (problem) {
-        console.info("No fresh copy of this page:", problem.message);
-      }
-      await again.run();
-    };
-    const text = error.status === 401 ? say("signed_out") : error.message;
-    const signIn = { label: say("sign_in"), href: byId("label-page").dataset.signIn };
-    this.page.showNotice("warning", `${text} ${say("kept")}`, [signIn, { label: say("try_again"), run: retry }]);
+  /** With nothing else on the screen, a page that came back opens by itself. */
+  async #reopenOwnRefusal() {
+    const mine = (one) => one.kind === "submit" && one.state === "refused" && one.tab === this.tab && !OVER.has(one.code);
+    const entry = (await this.journal.all()).find((one) => mine(one) && !one.seen);
+    if (!entry) return false;
+    await this.#openRefused(entry);
+    return true;
+  }
+
+  /** Opens a page that was refused, with the work that was sent. */
+  async reopen(entry) {
+    if (this.busy) return;
+    this.page.clearNotice();
+    await this.#guard(() => this.#openRefused(entry));
+  }
+
+  async #openRefused(entry) {
+    const task = await this.queue.get(entry.task);
+    await this.journal.change([{ ...entry, seen: true }]);
+    if (this.openTask && !this.isPast && this.openTask.id !== task.id) this.supply.putBack({ task: this.openTask, answers: this.view.answers(), restored: this.isTouched });
+    const { answers } = await this.drafts.open(task);
+    for (const one of entry.answers) answers.set(one.assignment, skipsAsEntries(one));
+    this.#close();
+    this.#show({ task, answers, restored: true }, task.state === "submitted");
+    this.page.showNotice("warning", entry.detail, [this.#closing()]);
+  }
+
+  // --- Leases ---
+
+  #kept({ lost, scarce }) {
+    for (const id of lost) this.supply.ring.forget(id);
+    if (scarce) this.supply.ring.empty();
+    if (this.openTask && lost.includes(this.openTask.id)) this.leaseLost(say("lease_lost"));
   }
 
   /** The lease ran out. What is here stays, and may still be sent: the site takes it while the place is free. */
@@ -238,11 +287,26 @@ export class Session {
       this.openTask = null;
       return;
     }
+    if (this.isLost || !this.task) return;
     this.isLost = true;
-    this.saveDraft();
-    this.saveDraft.flush();
-    this.page.showNotice("warning", text, [{ label: say("get_next"), run: () => this.next() }]);
+    this.page.showNotice("warning", `${text} ${say("kept")}`, [{ label: say("get_next"), run: () => this.next() }]);
     this.refresh();
+  }
+
+  /** Another tab took this page over. */
+  takenOver(taskId) {
+    this.supply.ring.forget(taskId);
+    if (this.openTask?.id !== taskId) return;
+    this.#leavePage();
+    this.page.clearNotice();
+    this.#showEnd("elsewhere");
+  }
+
+  /** Works here on the page that another tab has open. */
+  async takeOver() {
+    this.supply.steals = true;
+    await this.next();
+    this.supply.steals = false;
   }
 
   // --- Skipping ---
@@ -250,7 +314,7 @@ export class Session {
   /** Skips the page, or the selected images of a grid. Asks first where something would be thrown away. */
   async skip(reason = "") {
     if (!this.task || this.busy || this.view.skip?.(reason)) return;
-    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped).length;
+    const drawn = [...this.view.answers().values()].flat().filter((one) => !one.skipped && !one.suggested).length;
     if (drawn && !(await ask({ title: say("skip_title"), detail: say("skip_detail", { n: drawn }), label: say("skip"), danger: true }))) return;
     await this.submit({ skip: reason });
   }
@@ -287,33 +351,27 @@ export class Session {
   /** Back to the page that is still open, or a new one. */
   async resume() {
     if (this.busy || !this.isPast) return;
-    this.#keepOrForget();
     this.past.leave();
     if (!this.openTask || this.isLost) return this.next();
     const task = this.openTask;
     this.#close();
     this.page.clearNotice();
-    await this.#guard(() => this.#show(task, false));
+    await this.#guard(async () => this.#show(await this.supply.loaded(() => this.queue.get(task.id)), false));
   }
 
   async #walk(by) {
     if (this.busy) return;
-    this.#keepOrForget();
     await this.#guard(async () => {
-      const task = await this.past.step(by);
-      if (!task) {
+      await this.sync.settle(); // an earlier page is the last one sent
+      const page = await this.supply.loaded(() => this.past.step(by));
+      if (!page) {
         this.page.show(say("no_earlier"));
         return;
       }
       this.#close();
       this.page.clearNotice();
-      await this.#show(task, true);
+      this.#show(page, true);
     });
-  }
-
-  #keepOrForget() {
-    this.saveDraft.flush();
-    if (this.task && !this.isTouched) this.#dropDrafts(this.assignments);
   }
 
   // --- Layout ---
@@ -323,13 +381,18 @@ export class Session {
     this.pageSize = size;
     storage.set(LAYOUT_KEY, size);
     this.#showLayout();
+    this.supply.ring.empty();
     if (!this.task) return;
     if (this.isTouched || this.isPast) {
       this.page.show(say("layout_later"));
       return;
     }
     const { id } = this.task;
-    await this.#guard(() => this.queue.release(id));
+    await this.#guard(async () => {
+      await this.supply.returned();
+      await this.queue.release(id);
+      this.supply.done(id);
+    });
     if (this.task?.id === id) await this.next();
   }
 
@@ -354,7 +417,9 @@ export class Session {
     const problem = idle ? this.view.problem() : null;
     byId("submit").disabled = !idle || problem !== null;
     byId("submit").title = problem ? say(problem) : "";
-    byId("submit-text").textContent = say(this.isPast ? "submit_correction" : "submit");
+    const suggested = idle && !problem ? this.view.prelabels.pending(this.view.store.annotations).length : 0;
+    const text = this.isPast ? "submit_correction" : suggested ? "accept_and_submit" : "submit";
+    byId("submit-text").textContent = say(text, { n: suggested });
     byId("skip").disabled = !idle;
     byId("skip-more").disabled = !idle;
     byId("no-objects").disabled = !idle || problem !== "nothing_drawn";
@@ -362,4 +427,16 @@ export class Session {
     byId("next").disabled = this.busy || this.past.at < 0;
     byId("resume").disabled = this.busy || !this.isPast;
   }
+}
+
+/** A task as it will be once its answers are stored. */
+function answered(task, answers) {
+  const given = new Map(answers.map((one) => [one.assignment, one]));
+  const assignments = task.assignments.map((one) => ({ ...one, response: given.get(one.id), draft: { revision: one.draft?.revision ?? 0, annotations: null } }));
+  return { ...task, assignments };
+}
+
+/** An answer that was sent, as the view holds it. */
+function skipsAsEntries({ outcome, skip_reason, annotations }) {
+  return outcome === "skipped" ? [{ id: newId(), skipped: true, skip_reason }] : annotations;
 }

@@ -1,31 +1,47 @@
 // One image on three canvases: image, annotations, what is being done. Turns pointers and the wheel into zoom, pan and
-// calls of the current tool; loads renditions and swaps in a finer one when the zoom asks for it.
+// calls of the current tool. Points that tools see are image pixels; `pointer` is in coordinates of the view.
 
 import { debounce, say } from "./dom.js";
-import { drawImage } from "./render.js";
-import { FINEST, renditionUrl, stepFor } from "./renditions.js";
+import { GreyFrames } from "./grey_frames.js";
+import { Layer } from "./layers.js";
+import { hasWindow } from "./levels.js";
+import { Photo } from "./photo.js";
+import { cleared } from "./render.js";
+import { renditionUrl, stepFor } from "./renditions.js";
 import { Viewport } from "./viewport.js";
 
+/** The view rests when it has not moved for so long; then everything is drawn sharp and finer pictures are loaded. */
+const REST_MS = 140;
+
+/** Cursors of handles lie along the image's axes; these are what they look like after a quarter turn. */
+const TURNED = { "ns-resize": "ew-resize", "ew-resize": "ns-resize", "nwse-resize": "nesw-resize", "nesw-resize": "nwse-resize" };
+
+/** Whether an item comes as values, for windowing here. */
+const isGrey = (item) => Boolean(item.samples_url) && hasWindow(item);
+
+const pictureOf = (item, options) => (isGrey(item) ? new GreyFrames(item) : new Photo(item, options));
+
 export class Stage extends EventTarget {
-  /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "loaded", "failed". */
+  /** `root` holds three canvases. Emits "paint" (annotations), "overlay", "view", "image", "loaded", "failed". */
   constructor(root) {
     super();
     this.root = root;
     [this.imageCanvas, this.shapeCanvas, this.overlayCanvas] = root.querySelectorAll("canvas");
     this.viewport = new Viewport();
+    this.imageLayer = new Layer(this.imageCanvas, (context, view, region) => this.picture?.draw(context, view, region) ?? 0);
     this.tool = null;
     this.panning = false;
     this.spaceHeld = false;
     this.item = null;
-    this.image = null;
+    this.picture = null;
     this.frame = 0;
-    this.window = null;
     this.pointer = null;
     this.pointers = new Map();
     this.gesture = null;
     this.dirty = new Set();
     this.loadNumber = 0;
-    this.refine = debounce(() => this.#refine(), 250);
+    this.isMoving = false;
+    this.rest = debounce(() => this.#rest(), REST_MS);
     this.#listen();
   }
 
@@ -40,47 +56,69 @@ export class Stage extends EventTarget {
 
   /** Shows an item from its first frame. Resolves when the image is on the canvas; rejects when it cannot be loaded. */
   open(item) {
+    this.picture?.close();
     this.item = item;
-    this.image = null;
     this.frame = 0;
-    this.window = null;
     this.measure();
     this.viewport.setImage({ width: item.width, height: item.height });
-    this.#redraw();
-    this.side = this.#side();
-    return this.#load(this.side);
+    this.picture = pictureOf(item, { changed: (region) => this.imageChanged(region) });
+    this.imageChanged();
+    this.moved(false);
+    return this.#load();
   }
 
   close() {
     this.loadNumber += 1;
+    this.picture?.close();
     this.item = null;
-    this.image = null;
+    this.picture = null;
+    this.imageChanged();
     this.#redraw();
   }
 
   setFrame(frame) {
     this.frame = frame;
-    return this.#load(this.side);
+    return this.#load();
   }
 
+  /** Window and level of a grey DICOM file; null for the way the file asks for. Shown at once, without a request. */
   setWindow(window) {
-    this.window = window;
-    return this.#load(this.side);
+    this.picture.setWindow(window);
+    this.imageChanged();
   }
 
-  #side(upTo) {
-    const { size, scale } = this.viewport;
-    return stepFor(Math.max(size.width, size.height) * scale * this.ratio, upTo);
+  /** The picture has other pixels than before, within a region of the image or everywhere. */
+  imageChanged(region = null) {
+    if (region) this.imageLayer.invalidateRegion(region);
+    else this.imageLayer.invalidate();
+    this.paint("image");
+    this.dispatchEvent(new Event("image"));
   }
 
-  async #load(side) {
+  /** What pictures need to know to choose a resolution. */
+  get #look() {
+    const { viewport, ratio, frame } = this;
+    const { size, scale } = viewport;
+    return { frame, ratio, viewport, pixels: Math.max(size.width, size.height) * scale * ratio };
+  }
+
+  /** The address of the picture that an item shows first, to be loaded ahead. */
+  firstUrl(item) {
+    if (isGrey(item)) return GreyFrames.urlOf(item, 0);
+    const { width, height } = this.root.getBoundingClientRect();
+    const viewport = new Viewport();
+    viewport.resize({ width, height });
+    viewport.setImage({ width: item.width, height: item.height });
+    const side = stepFor(Math.max(item.width, item.height) * viewport.fitScale * this.ratio);
+    return renditionUrl(item, { side });
+  }
+
+  async #load() {
     const number = (this.loadNumber += 1);
-    const image = new Image();
-    image.decoding = "async";
-    image.src = renditionUrl(this.item, { side, frame: this.frame, window: this.window });
+    const { picture } = this;
     this.root.classList.add("is-loading");
     try {
-      await image.decode();
+      await picture.load(this.#look);
     } catch (error) {
       if (number !== this.loadNumber) return;
       this.root.classList.remove("is-loading");
@@ -89,28 +127,18 @@ export class Stage extends EventTarget {
     }
     if (number !== this.loadNumber) return;
     this.root.classList.remove("is-loading");
-    this.image = image;
-    this.side = side;
-    this.paint("image");
+    this.imageChanged();
     this.dispatchEvent(new Event("loaded"));
-  }
-
-  /** Zoomed in past what the rendition shows: loads a finer one, and keeps the coarse one on screen until it is there. */
-  #refine() {
-    if (!this.item || !this.image) return;
-    const full = Math.max(this.item.width, this.item.height);
-    const wanted = this.#side(FINEST);
-    if (wanted > this.side && this.side < full) {
-      this.#load(wanted).catch((error) => console.info("No finer rendition:", error.message));
-    }
+    this.rest();
   }
 
   measure() {
     const { width, height } = this.root.getBoundingClientRect();
     const ratio = this.ratio;
+    const [w, h] = [width, height].map((side) => Math.max(Math.round(side * ratio), 1));
     for (const canvas of [this.imageCanvas, this.shapeCanvas, this.overlayCanvas]) {
-      canvas.width = Math.max(Math.round(width * ratio), 1);
-      canvas.height = Math.max(Math.round(height * ratio), 1);
+      // Even the same size, set again, empties a canvas.
+      if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
     }
     this.viewport.resize({ width, height });
   }
@@ -124,20 +152,33 @@ export class Stage extends EventTarget {
   #flush() {
     const dirty = [...this.dirty];
     this.dirty.clear();
-    if (dirty.includes("image")) drawImage(this.imageCanvas, this.image, this.viewport, this.ratio);
+    if (dirty.includes("image")) this.imageLayer.paint(this.viewport, this.ratio, this.isMoving);
     if (dirty.includes("shapes")) this.dispatchEvent(new Event("paint"));
-    if (dirty.includes("overlay")) this.dispatchEvent(new Event("overlay"));
+    if (dirty.includes("overlay")) {
+      cleared(this.overlayCanvas, this.ratio, this.viewport);
+      this.dispatchEvent(new Event("overlay"));
+    }
   }
 
   #redraw() {
     this.paint("image", "shapes", "overlay");
   }
 
-  /** To be called after each change of the viewport. */
-  moved() {
+  /** To be called after each change of the viewport; `moving` says that more of them are likely to follow at once. */
+  moved(moving = true) {
+    this.isMoving = moving;
+    this.root.classList.add("is-moving");
     this.#redraw();
-    this.refine();
+    this.rest();
     this.dispatchEvent(new Event("view"));
+  }
+
+  #rest() {
+    this.isMoving = false;
+    this.root.classList.remove("is-moving");
+    if (!this.item) return;
+    this.#redraw();
+    this.picture.refine(this.#look).catch((error) => console.info("No finer picture:", error.message));
   }
 
   zoomBy(factor, at) {
@@ -147,12 +188,23 @@ export class Stage extends EventTarget {
 
   fit() {
     this.viewport.fit();
-    this.moved();
+    this.moved(false);
   }
 
   actualSize() {
     this.viewport.zoomTo(1 / this.ratio);
-    this.moved();
+    this.moved(false);
+  }
+
+  /** Turns the view by quarter turns clockwise; coordinates stay those of the image. */
+  turnBy(quarters) {
+    this.viewport.setTurn(this.viewport.turn + quarters);
+    this.moved(false);
+  }
+
+  /** A step on the screen, right and down, as a step along the axes of the image. */
+  alongImage([dx, dy]) {
+    return [[dx, dy], [dy, -dx], [-dx, -dy], [-dy, dx]][this.viewport.turn];
   }
 
   setPanning(panning) {
@@ -162,18 +214,20 @@ export class Stage extends EventTarget {
 
   updateCursor() {
     const pan = this.panning || this.spaceHeld;
-    this.root.dataset.cursor = this.gesture?.kind === "pan" ? "grabbing" : pan ? "grab" : (this.tool?.cursor ?? "default");
+    const cursor = this.gesture?.kind === "pan" ? "grabbing" : pan ? "grab" : (this.tool?.cursor ?? "default");
+    this.root.dataset.cursor = this.viewport.turn % 2 ? (TURNED[cursor] ?? cursor) : cursor;
   }
 
-  #position(event) {
+  /** Where an event of the pointer is, in coordinates of the view. */
+  positionOf(event) {
     const box = this.root.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    return this.viewport.toView([event.clientX - box.left, event.clientY - box.top]);
   }
 
   #listen() {
     new ResizeObserver(() => {
       this.measure();
-      this.moved();
+      this.moved(false);
     }).observe(this.root);
     const on = (type, run, options) => this.root.addEventListener(type, run, options);
     on("pointerdown", (event) => this.#down(event));
@@ -181,7 +235,7 @@ export class Stage extends EventTarget {
     on("pointerup", (event) => this.#up(event));
     on("pointercancel", (event) => this.#up(event, true));
     on("pointerleave", () => this.#leave());
-    on("dblclick", (event) => this.item && this.tool?.doubleClick?.(this.viewport.toImage(this.#position(event))));
+    on("dblclick", (event) => this.item && this.tool?.doubleClick?.(this.viewport.toImage(this.positionOf(event))));
     on("contextmenu", (event) => event.preventDefault());
     on("wheel", (event) => this.#wheel(event), { passive: false });
     document.addEventListener("keydown", (event) => this.#space(event, true));
@@ -203,10 +257,10 @@ export class Stage extends EventTarget {
     if (!this.item) return;
     document.activeElement?.blur?.();
     this.root.setPointerCapture(event.pointerId);
-    const at = this.#position(event);
+    const at = this.positionOf(event);
     this.pointers.set(event.pointerId, at);
     if (this.pointers.size === 2) {
-      this.tool?.cancel?.();
+      this.#interrupt();
       this.gesture = { kind: "pinch", ...this.#pinch() };
     } else if (event.button === 1 || (event.button === 0 && (this.panning || this.spaceHeld))) {
       event.preventDefault();
@@ -218,6 +272,12 @@ export class Stage extends EventTarget {
     this.updateCursor();
   }
 
+  /** The press that the tool heard of was not meant for it; what was drawn before stays. */
+  #interrupt() {
+    if (this.tool?.interrupt) this.tool.interrupt();
+    else this.tool?.cancel?.();
+  }
+
   #pinch() {
     const [a, b] = [...this.pointers.values()];
     return { middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], spread: Math.hypot(a[0] - b[0], a[1] - b[1]) };
@@ -225,12 +285,14 @@ export class Stage extends EventTarget {
 
   #move(event) {
     if (!this.item) return;
-    const at = this.#position(event);
+    const at = this.positionOf(event);
     this.pointer = at;
     if (this.pointers.has(event.pointerId)) this.pointers.set(event.pointerId, at);
     if (this.gesture?.kind === "pan") {
-      this.viewport.pan(at[0] - this.gesture.at[0], at[1] - this.gesture.at[1]);
-      this.gesture.at = at;
+      // By whole pixels of the screen: then what is drawn already can be moved without a loss.
+      const [dx, dy] = [0, 1].map((i) => Math.round((at[i] - this.gesture.at[i]) * this.ratio) / this.ratio);
+      this.gesture.at = [this.gesture.at[0] + dx, this.gesture.at[1] + dy];
+      this.viewport.pan(dx, dy);
       this.moved();
     } else if (this.gesture?.kind === "pinch" && this.pointers.size === 2) {
       const next = this.#pinch();
@@ -246,12 +308,12 @@ export class Stage extends EventTarget {
   }
 
   #up(event, cancelled = false) {
-    const at = this.#position(event);
+    const at = this.positionOf(event);
     this.pointers.delete(event.pointerId);
     const kind = this.gesture?.kind;
     if (this.pointers.size === 0 || kind !== "pinch") this.gesture = null;
     if (kind === "tool") {
-      if (cancelled) this.tool?.cancel?.();
+      if (cancelled) this.#interrupt();
       else this.tool?.up?.(this.viewport.toImage(at), event);
       this.paint("overlay");
     }
@@ -269,6 +331,6 @@ export class Stage extends EventTarget {
     const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? this.viewport.screen.height : 1;
     // A pinch on a touchpad comes as a wheel with ctrl and small steps.
     const strength = event.ctrlKey ? 0.01 : 0.0015;
-    this.zoomBy(Math.exp(-Math.max(Math.min(event.deltaY * unit, 300), -300) * strength), this.#position(event));
+    this.zoomBy(Math.exp(-Math.max(Math.min(event.deltaY * unit, 300), -300) * strength), this.positionOf(event));
   }
 }

@@ -2,18 +2,20 @@
 // means is the page's business.
 
 import { colourIn } from "../colours.js";
+import { ClassHelp } from "./class_help.js";
 import { byId, element, icon, say } from "./dom.js";
 import { freeLetters } from "./shortcuts.js";
 
 export class Tags {
-  /** `scope` decides which letters are free; `canHide` shows the eyes. Calls onPick(class id), onHide(class id, hidden). */
-  constructor(classes, { scope, canHide, onPick, onHide }) {
+  /** `scope` and `registry` decide which letters are free; `canHide` shows the eyes. Calls onPick(class id), onHide(class id, hidden). */
+  constructor(classes, { scope, registry, canHide, onPick, onHide }) {
     this.classes = classes;
+    this.scope = scope;
     this.onPick = onPick;
     this.onHide = onHide;
     this.canHide = canHide;
     this.byId = new Map(classes.map((one) => [one.id, one]));
-    this.keys = keysOf(classes, scope);
+    this.keys = keysOf(classes, scope, registry);
     this.list = byId("tags-list");
     this.searchBox = byId("tags-search");
     this.rows = new Map();
@@ -45,14 +47,26 @@ export class Tags {
       element("span", { className: "dot", data: { colour: one.colour } }),
       element("span", { className: "tag-name", textContent: one.name }),
       count,
-      key ? element("kbd", { textContent: key.toUpperCase() }) : element("span", { className: "tag-nokey" }),
+      this.#cap(key),
     );
     pick.addEventListener("click", () => this.onPick(one.id));
     const row = element("li", { className: "tag-row", data: { depth: Math.min(one.depth ?? 0, 5) } }, pick);
+    const about = one.description || one.examples?.length ? new ClassHelp(one, row) : null;
+    if (about) row.append(about.button);
     const eye = this.canHide ? this.#eye(one) : null;
     if (eye) row.append(eye);
     this.rows.set(one.id, { row, pick, count, eye });
     return row;
+  }
+
+  #cap(key) {
+    return key ? element("kbd", { textContent: key.toUpperCase() }) : element("span", { className: "tag-nokey" });
+  }
+
+  /** Other keys belong to actions now, so other letters are left for the classes. */
+  useRegistry(registry) {
+    this.keys = keysOf(this.classes, this.scope, registry);
+    for (const [id, { pick }] of this.rows) pick.lastChild.replaceWith(this.#cap(this.keys.get(id)));
   }
 
   #eye(one) {
@@ -124,9 +138,9 @@ export class Tags {
 }
 
 /** Class id → key: the site's digits (the first nine where it names none), then the letters that no action uses. */
-export function keysOf(classes, scope) {
+export function keysOf(classes, scope, registry) {
   const keys = new Map();
-  const letters = freeLetters(scope);
+  const letters = freeLetters(scope, registry);
   const given = classes.some((one) => one.key);
   for (const [i, one] of classes.entries()) {
     const key = given ? one.key : i < 9 ? String(i + 1) : null;

@@ -1,64 +1,91 @@
-// The right half of the toolbar: zoom, pan, brightness and contrast, image information, full screen; window and level and
-// the frame slider of DICOM files.
+// The right half of the toolbar: zoom, pan, turn, ruler, the panel "View", image information, full screen, and what DICOM
+// files have besides.
 
-import { byId, debounce, element, say } from "./dom.js";
-import { fileWindow, frameWindow, fullWindow, hasWindow } from "./levels.js";
+import { DicomTools } from "./dicom_tools.js";
+import { byId, element, say } from "./dom.js";
+import { boundsOfAll } from "./geometry.js";
+import { Look } from "./look.js";
+import { RulerTool } from "./ruler.js";
 
 export class ViewTools {
-  /** `onFrame(frame)` is called before a frame is loaded. */
-  constructor(stage, page, { onFrame = () => {} } = {}) {
+  /** `onFrame(frame)` is called before a frame is loaded, `onOutline(on)` for shapes; `selection()` lists the selected annotations. */
+  constructor(stage, page, { onFrame = () => {}, onOutline = () => {}, selection = () => [] } = {}) {
     this.stage = stage;
     this.page = page;
-    this.onFrame = onFrame;
+    this.selection = selection;
     this.assignments = [];
-    this.window = null;
-    this.reload = debounce((window) => this.#settle(stage.setWindow(window)), 140);
-    this.loadFrame = debounce((frame) => this.#settle(stage.setFrame(frame)), 60);
-    const click = (id, run) => byId(id).addEventListener("click", run);
+    this.borrowed = null;
+    this.ruler = new RulerTool(stage, page);
+    this.look = new Look(stage, page, { onOutline });
+    this.dicom = new DicomTools(stage, page, { borrow: (tool, button) => this.#borrow(tool, button), onFrame });
+    const click = (id, run) => byId(id)?.addEventListener("click", run);
     click("zoom-in", () => this.zoomIn());
     click("zoom-out", () => this.zoomOut());
     click("zoom-fit", () => stage.fit());
     click("zoom-actual", () => stage.actualSize());
+    click("zoom-object", () => this.zoomToObject());
     click("tool-pan", () => this.togglePan());
-    click("tool-window", () => this.toggleWindow());
-    click("window-reset", () => this.#setWindow(null));
+    click("tool-ruler", () => this.toggleRuler());
+    click("turn-left", () => this.turn(-1));
+    click("turn-right", () => this.turn(1));
     click("tool-info", () => this.showInfo());
     click("tool-full", () => this.toggleFull());
-    click("light-reset", () => this.#setLight(100, 100));
     byId("zoom-slider").addEventListener("input", (event) => {
       stage.viewport.slider = Number(event.target.value) / 100;
       stage.moved();
     });
-    for (const id of ["brightness", "contrast"]) {
-      byId(id).addEventListener("input", () => this.#setLight(Number(byId("brightness").value), Number(byId("contrast").value)));
-    }
-    byId("frame-slider").addEventListener("input", (event) => this.setFrame(Number(event.target.value) - 1));
-    stage.addEventListener("view", () => this.#showZoom());
+    stage.addEventListener("view", () => this.#showView());
+    stage.addEventListener("overlay", () => {
+      if (stage.tool === this.ruler) this.ruler.draw(stage.overlayCanvas.getContext("2d"));
+    });
     document.addEventListener("fullscreenchange", () => {
       byId("tool-full").setAttribute("aria-pressed", String(document.fullscreenElement !== null));
     });
   }
 
-  #settle(loading) {
-    loading.catch((error) => this.page.show(error.message));
+  /** What the actions of the registry of keys do here. */
+  get actions() {
+    const { stage, look, dicom } = this;
+    return {
+      fit: () => stage.fit(),
+      actual: () => stage.actualSize(),
+      zoom_in: () => this.zoomIn(),
+      zoom_out: () => this.zoomOut(),
+      zoom_object: () => this.zoomToObject(),
+      turn_left: () => this.turn(-1),
+      turn_right: () => this.turn(1),
+      ruler: () => this.toggleRuler(),
+      look: () => look.toggle(),
+      brightness: () => look.toggle("brightness"),
+      contrast: () => look.toggle("contrast"),
+      gamma: () => look.toggle("gamma"),
+      invert: () => look.flip("invert"),
+      outline: () => look.flip("outline"),
+      opacity: () => look.stepOpacity(),
+      crosshair: () => look.flip("crosshair"),
+      minimap: () => look.flip("minimap"),
+      window: () => dicom.toggleWindow(),
+      preset: () => dicom.stepPreset(),
+      previous_frame: () => dicom.stepFrame(-1),
+      next_frame: () => dicom.stepFrame(1),
+      play: () => dicom.togglePlay(),
+    };
   }
 
   /** A new page of items is open. */
   open(assignments) {
     this.assignments = assignments;
     const single = assignments.length === 1;
-    const item = assignments[0]?.item;
     for (const node of document.querySelectorAll("[data-single-only]")) node.hidden = !single;
-    for (const node of document.querySelectorAll("[data-dicom-only]")) node.hidden = !(single && hasWindow(item));
-    byId("frames").hidden = !(single && item.frames > 1);
-    if (!single) return;
-    byId("frame-slider").max = String(item.frames);
-    this.#showFrame(0);
-    this.window = null;
-    this.windowStart = fileWindow(item);
-    this.stopWindow();
-    this.#showWindow();
-    this.#showZoom();
+    this.stopTool();
+    this.dicom.open(single ? assignments[0].item : null);
+    this.#showView();
+  }
+
+  /** Esc: closes the panel, else stops what a tool of the view does. True when there was something. */
+  cancel() {
+    if (this.look.close()) return true;
+    return this.borrowed?.tool.cancel() ?? false;
   }
 
   zoomIn() {
@@ -69,26 +96,74 @@ export class ViewTools {
     this.stage.zoomBy(0.8);
   }
 
-  #showZoom() {
+  zoomToObject() {
+    const ones = this.selection();
+    if (!ones.length) {
+      this.page.show(say("select_region_first"));
+      return;
+    }
+    this.stage.viewport.showRegion(boundsOfAll(ones));
+    this.stage.moved(false);
+  }
+
+  /** By quarter turns clockwise; a grid has no turn. */
+  turn(quarters) {
+    if (this.assignments.length !== 1) return false;
+    this.stage.turnBy(quarters);
+    this.page.say(say("turned", { n: this.stage.viewport.turn * 90 }));
+    return true;
+  }
+
+  #showView() {
     const { viewport, ratio } = this.stage;
     byId("zoom-slider").value = String(Math.round(viewport.slider * 100));
     byId("zoom-value").textContent = `${Math.round(viewport.scale * ratio * 100)} %`;
+    byId("turn-value").textContent = `${viewport.turn * 90}°`;
   }
 
   togglePan() {
-    this.stopWindow();
+    this.stopTool();
     this.stage.setPanning(!this.stage.panning);
     byId("tool-pan").setAttribute("aria-pressed", String(this.stage.panning));
   }
 
-  #setLight(brightness, contrast) {
-    byId("brightness").value = String(brightness);
-    byId("contrast").value = String(contrast);
-    byId("brightness-value").textContent = `${brightness} %`;
-    byId("contrast-value").textContent = `${contrast} %`;
-    const plain = brightness === 100 && contrast === 100;
-    byId("label-page").style.setProperty("--image-filter", plain ? "none" : `brightness(${brightness}%) contrast(${contrast}%)`);
+  toggleRuler() {
+    if (this.assignments.length !== 1) return false;
+    this.#borrow(this.ruler, byId("tool-ruler"));
+    return true;
   }
+
+  // --- The pointer on loan ---
+
+  /** Lends the pointer to a tool of the view, or takes it back from the same one. */
+  #borrow(tool, button) {
+    const isSame = this.borrowed?.tool === tool;
+    this.stopTool();
+    if (isSame) return;
+    const { stage } = this;
+    this.borrowed = { tool, button, before: stage.tool, panning: stage.panning };
+    stage.tool?.cancel?.();
+    stage.tool = tool;
+    stage.setPanning(false);
+    button.setAttribute("aria-pressed", "true");
+    byId("tool-pan").setAttribute("aria-pressed", "false");
+    stage.paint("overlay");
+  }
+
+  /** Gives the pointer back to the tool that had it. */
+  stopTool() {
+    if (!this.borrowed) return;
+    const { tool, button, before, panning } = this.borrowed;
+    this.borrowed = null;
+    tool.cancel();
+    if (this.stage.tool === tool) this.stage.tool = before;
+    this.stage.setPanning(panning);
+    button.setAttribute("aria-pressed", "false");
+    byId("tool-pan").setAttribute("aria-pressed", String(panning));
+    this.stage.paint("overlay");
+  }
+
+  // --- Information, full screen ---
 
   showInfo() {
     const list = byId("info-list");
@@ -106,119 +181,8 @@ export class ViewTools {
     }
   }
 
-  // --- Frames ---
-
-  stepFrame(by) {
-    const item = this.assignments.length === 1 ? this.assignments[0].item : null;
-    if (!item || item.frames < 2) return false;
-    this.setFrame(Math.min(Math.max(this.stage.frame + by, 0), item.frames - 1));
-    return true;
-  }
-
   setFrame(frame) {
-    this.stage.frame = frame;
-    this.#showFrame(frame);
-    this.onFrame(frame);
-    this.loadFrame(frame);
-  }
-
-  #showFrame(frame) {
-    const total = this.assignments[0].item.frames;
-    byId("frame-slider").value = String(frame + 1);
-    byId("frame-value").textContent = say("frame_of", { n: frame + 1, total });
-    byId("frame-slider").setAttribute("aria-valuetext", say("frame_of", { n: frame + 1, total }));
-  }
-
-  // --- Window and level ---
-
-  toggleWindow() {
-    const item = this.assignments.length === 1 ? this.assignments[0].item : null;
-    if (!item || !hasWindow(item)) return false;
-    if (this.windowTool) this.stopWindow();
-    else {
-      this.#findWindow(item);
-      this.windowTool = { before: this.stage.tool, panning: this.stage.panning };
-      this.stage.tool?.cancel?.();
-      this.stage.tool = new WindowTool(this);
-      this.stage.setPanning(false);
-      byId("tool-window").setAttribute("aria-pressed", "true");
-      byId("tool-pan").setAttribute("aria-pressed", "false");
-    }
-    return true;
-  }
-
-  /** Where the file names no window, the site shows the range of the frame: dragging starts from there. */
-  async #findWindow(item) {
-    if (this.windowStart) return;
-    try {
-      const found = await frameWindow(item, this.stage.frame);
-      if (this.assignments[0]?.item === item) this.windowStart ??= found;
-    } catch (error) {
-      console.info("The range of this frame could not be read:", error.message);
-    }
-  }
-
-  /** Gives the pointer back to the tool that had it. */
-  stopWindow() {
-    if (!this.windowTool) return;
-    if (this.stage.tool instanceof WindowTool) this.stage.tool = this.windowTool.before;
-    this.stage.setPanning(this.windowTool.panning);
-    this.windowTool = null;
-    byId("tool-window").setAttribute("aria-pressed", "false");
-  }
-
-  #setWindow(window) {
-    this.window = window;
-    this.#showWindow();
-    this.reload(window);
-  }
-
-  get startWindow() {
-    return this.windowStart ?? fullWindow(this.assignments[0].item);
-  }
-
-  /** Drags change the width sideways and the centre up and down, in steps that suit the window at the start. */
-  dragWindow([centre, width], dx, dy) {
-    const step = Math.max(this.startWindow[1], 1) / 300;
-    this.#setWindow([centre + dy * step, Math.max(width + dx * step, 1)]);
-  }
-
-  #showWindow() {
-    const [centre, width] = this.window ?? [0, 0];
-    byId("window-value").textContent = say(this.window ? "window_value" : "window_default", {
-      centre: Math.round(centre),
-      width: Math.round(width),
-    });
-  }
-}
-
-/** W: drag over the image. Distances are screen pixels, so it feels the same at every zoom. */
-class WindowTool {
-  name = "window";
-  cursor = "all-scroll";
-
-  constructor(tools) {
-    this.tools = tools;
-    this.from = null;
-  }
-
-  down(_point, event) {
-    this.from = { x: event.clientX, y: event.clientY, window: this.tools.window ?? this.tools.startWindow };
-  }
-
-  move(_point, event) {
-    if (this.from) this.tools.dragWindow(this.from.window, event.clientX - this.from.x, event.clientY - this.from.y);
-  }
-
-  up() {
-    this.from = null;
-    this.tools.reload.flush();
-  }
-
-  cancel() {
-    const was = this.from !== null;
-    this.from = null;
-    return was;
+    this.dicom.setFrame(frame);
   }
 }
 

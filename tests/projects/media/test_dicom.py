@@ -11,11 +11,12 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from projects.media import DicomFacts, MediaError, probe, render
+from tests.factories import dicom_bytes
 
 # Every file of the sample folder that must be refused, and why. All others must be read.
 REFUSED = {
@@ -204,52 +205,32 @@ def test_the_facts_are_the_allow_list() -> None:
     }  # fmt: skip
 
 
-def made(pixels: np.ndarray, *, syntax: str = ExplicitVRLittleEndian, **elements: Any) -> bytes:
-    """A DICOM file of grey pixels, written by pydicom."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = syntax
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    meta.MediaStorageSOPInstanceUID = "1.2.3"
-    dataset = FileDataset("made", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.Modality = meta.MediaStorageSOPClassUID, "1.2.3", "OT"
-    dataset.Rows, dataset.Columns = pixels.shape[-2:]
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.dtype.itemsize
-    dataset.HighBit, dataset.PixelRepresentation = dataset.BitsStored - 1, int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    out = io.BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
-
-
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 
 
 def test_the_other_window_functions() -> None:
     options = {"WindowCenter": 100, "WindowWidth": 50}
-    exact = shown(io.BytesIO(made(RAMP, VOILUTFunction="LINEAR_EXACT", **options)))
+    exact = shown(io.BytesIO(dicom_bytes(RAMP, VOILUTFunction="LINEAR_EXACT", **options)))
     assert np.abs(exact - np.clip((RAMP - 100.0) / 50 + 0.5, 0, 1) * 255).max() <= 1
-    sigmoid = shown(io.BytesIO(made(RAMP, VOILUTFunction="SIGMOID", **options)))
+    sigmoid = shown(io.BytesIO(dicom_bytes(RAMP, VOILUTFunction="SIGMOID", **options)))
     assert np.abs(sigmoid - 255 / (1 + np.exp(-4 * (RAMP - 100.0) / 50))).max() <= 1
-    threshold = shown(io.BytesIO(made(RAMP)), window=(100.0, 1.0))
+    threshold = shown(io.BytesIO(dicom_bytes(RAMP)), window=(100.0, 1.0))
     assert np.array_equal(threshold, np.where(RAMP > 99.5, 255, 0))
 
 
 def test_useless_windows_and_rescales_of_a_file_are_passed_over() -> None:
-    plain = shown(io.BytesIO(made(RAMP)))
+    plain = shown(io.BytesIO(dicom_bytes(RAMP)))
     for elements in (
         {"WindowCenter": 100, "WindowWidth": 0},
         {"RescaleSlope": 0, "RescaleIntercept": 5},
         {"WindowCenter": "", "WindowWidth": ""},
     ):
-        assert np.array_equal(shown(io.BytesIO(made(RAMP, **elements))), plain), elements
-    assert (shown(io.BytesIO(made(np.full((9, 9), 7, np.uint8)))) == 0).all()
+        assert np.array_equal(shown(io.BytesIO(dicom_bytes(RAMP, **elements))), plain), elements
+    assert (shown(io.BytesIO(dicom_bytes(np.full((9, 9), 7, np.uint8)))) == 0).all()
 
 
 def test_a_file_without_its_header_is_read() -> None:
-    content = made(RAMP)
+    content = dicom_bytes(RAMP)
     body = content[content.index(b"\x08\x00\x16\x00UI") :]
     assert np.array_equal(shown(io.BytesIO(body)), shown(io.BytesIO(content)))
     with pytest.raises(MediaError):
@@ -264,13 +245,13 @@ def test_claims_larger_than_the_file_are_refused_before_decoding(folder: Path) -
             render(io.BytesIO(content), "a.dcm")
         return refused.value.code
 
-    assert code(made(RAMP, Rows=60_000, Columns=60_000)) == "too_many_pixels"
-    assert code(made(RAMP, Rows=5_000, Columns=5_000)) == "truncated"
-    assert code(made(RAMP, NumberOfFrames=50_000)) == "truncated"
-    assert code(made(RAMP, NumberOfFrames=2_000_000_000)) == "bomb"
-    assert code(made(RAMP, SamplesPerPixel=200)) == "damaged"
-    assert code(made(RAMP, BitsStored=200)) == "damaged"
-    assert code(made(np.zeros((17_000, 17_000), np.uint8), syntax=DeflatedExplicitVRLittleEndian)) == "bomb"
+    assert code(dicom_bytes(RAMP, Rows=60_000, Columns=60_000)) == "too_many_pixels"
+    assert code(dicom_bytes(RAMP, Rows=5_000, Columns=5_000)) == "truncated"
+    assert code(dicom_bytes(RAMP, NumberOfFrames=50_000)) == "truncated"
+    assert code(dicom_bytes(RAMP, NumberOfFrames=2_000_000_000)) == "bomb"
+    assert code(dicom_bytes(RAMP, SamplesPerPixel=200)) == "damaged"
+    assert code(dicom_bytes(RAMP, BitsStored=200)) == "damaged"
+    assert code(dicom_bytes(np.zeros((17_000, 17_000), np.uint8), syntax=DeflatedExplicitVRLittleEndian)) == "bomb"
     # A compressed stream of 1024 × 1024 behind a header that states 16 × 16.
     path = folder / "compressed/MR2_J2KR.dcm"
     dataset = pydicom.dcmread(path)

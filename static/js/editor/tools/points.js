@@ -1,11 +1,11 @@
 // U: add or remove points of the selected polygon. A click on an edge adds one, a click on a point takes it away, a drag
 // moves it.
 
-import { insertVertex, moveVertex, removeVertex } from "../geometry.js";
+import { insertVertex, moveVertex } from "../geometry.js";
 import { annotationAt, edgeAt, vertexAt } from "../hit.js";
 import { drawPoint } from "../render.js";
+import { gripPoint, reachOf } from "./grips.js";
 
-const REACH = 9;
 const DRAG_FROM = 3;
 
 export class PointsTool {
@@ -21,21 +21,21 @@ export class PointsTool {
     return this.hover?.vertex ? "pointer" : this.hover?.edge ? "copy" : "default";
   }
 
-  #under(point) {
+  #under(point, event) {
     const one = this.desk.store.selection;
     if (!one?.polygon || !this.desk.store.canEdit(one.id)) return null;
-    const reach = this.desk.stage.reach(REACH);
+    const reach = this.desk.stage.reach(reachOf(event));
     const vertex = vertexAt(one.polygon, point, reach);
     if (vertex) return { one, vertex };
     const edge = edgeAt(one.polygon, point, reach);
     return edge && { one, edge };
   }
 
-  down(point) {
+  down(point, event) {
     const { store, stage } = this.desk;
-    const under = this.#under(point);
+    const under = this.#under(point, event);
     if (!under) {
-      const one = annotationAt(store.visible, point, stage.reach(REACH));
+      const one = annotationAt(store.visible, point, stage.reach(reachOf(event)));
       store.select(one?.id ?? null);
       if (one && !store.canEdit(one.id)) this.desk.tell("is_locked");
       return;
@@ -44,22 +44,21 @@ export class PointsTool {
       const polygon = insertVertex(under.one.polygon, under.edge, under.edge.point, store.size);
       const one = { ...under.one, polygon };
       this.drag = { one, vertex: { ...under.edge, index: under.edge.index + 1 }, from: point, isNew: true, dragged: false };
-      this.desk.preview = one;
+      this.desk.show([one]);
     } else this.drag = { ...under, from: point, isNew: false, dragged: false };
     stage.paint("shapes", "overlay");
   }
 
-  move(point) {
+  move(point, event) {
     if (!this.drag) {
-      this.hover = this.#under(point);
+      this.hover = this.#under(point, event);
       return;
     }
     const { one, vertex, from } = this.drag;
     this.drag.dragged ||= Math.hypot(point[0] - from[0], point[1] - from[1]) >= this.desk.stage.reach(DRAG_FROM);
     if (!this.drag.dragged) return;
     const polygon = moveVertex(one.polygon, vertex, point, this.desk.store.size);
-    if (polygon) this.desk.preview = { ...one, polygon };
-    this.desk.stage.paint("shapes", "overlay");
+    if (polygon) this.desk.show([{ ...one, polygon }]);
   }
 
   up() {
@@ -67,22 +66,15 @@ export class PointsTool {
     const { drag, desk } = this;
     const { preview } = desk;
     this.cancel();
-    if (preview) {
-      desk.store.replace([preview]);
-      return;
-    }
-    if (drag.dragged) return;
-    const polygon = removeVertex(drag.one.polygon, drag.vertex);
-    if (polygon) desk.store.replace([{ ...drag.one, polygon }]);
-    else desk.tell("needs_points");
+    if (preview) desk.store.replace(preview.map(desk.sound).filter((one) => one !== null));
+    else if (!drag.dragged) desk.commands.removeVertex(drag.one, drag.vertex);
   }
 
   cancel() {
     const was = this.drag !== null;
     this.drag = null;
     this.hover = null;
-    this.desk.preview = null;
-    this.desk.stage.paint("shapes", "overlay");
+    this.desk.show(null);
     return was;
   }
 
@@ -91,8 +83,6 @@ export class PointsTool {
     if (this.drag || !this.hover || this.hover.one !== this.desk.store.selection) return;
     const { viewport } = this.desk.stage;
     const { one, vertex, edge } = this.hover;
-    const part = vertex && one.polygon.parts[vertex.part];
-    const point = edge ? edge.point : (vertex.hole < 0 ? part.outer : part.holes[vertex.hole])[vertex.index];
-    drawPoint(context, viewport.toScreen(point), this.desk.colour, edge ? 4.5 : 6);
+    drawPoint(context, viewport.toScreen(edge ? edge.point : gripPoint(one, { vertex })), this.desk.colour, edge ? 4.5 : 6);
   }
 }

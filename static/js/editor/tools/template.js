@@ -2,7 +2,7 @@
 
 import { boxAround } from "../geometry.js";
 import { strokeSeen } from "../render.js";
-import { SelectTool } from "./select.js";
+import { Grips } from "./grips.js";
 
 const FIRST = { width: 50, height: 50 };
 
@@ -11,42 +11,47 @@ export class TemplateTool {
 
   constructor(desk) {
     this.desk = desk;
-    this.grip = new SelectTool(desk);
-  }
-
-  get cursor() {
-    return this.grip.cursor.endsWith("-resize") ? this.grip.cursor : "copy";
+    this.grips = new Grips(desk, { drawing: true });
+    this.pressed = null;
+    this.cursor = "copy";
   }
 
   get extent() {
     return this.desk.store.annotations.findLast((one) => one.box)?.box ?? FIRST;
   }
 
-  down(point) {
-    if (this.grip.gripAt(point)) {
-      this.grip.down(point);
-      return;
-    }
+  down(point, event) {
+    const grip = this.grips.at(point, event);
+    if (grip) this.grips.begin(grip, point);
+    else this.pressed = point;
+  }
+
+  move(point, event) {
+    if (this.grips.isDragging) this.grips.move(point);
+    else this.cursor = this.grips.cursorAt(point, event) ?? "copy";
+  }
+
+  up() {
+    if (this.grips.isDragging) this.grips.end();
+    else if (this.pressed) this.#place(this.pressed);
+    this.pressed = null;
+  }
+
+  #place(point) {
     const { width, height } = this.desk.store.size;
     const outside = point[0] < 0 || point[1] < 0 || point[0] > width || point[1] > height;
     if (!outside && this.desk.classReady()) this.desk.add({ box: boxAround(point, this.extent, this.desk.store.size) });
   }
 
-  move(point) {
-    this.grip.move(point);
-  }
-
-  up() {
-    if (this.grip.drag) this.grip.up();
-  }
-
   cancel() {
-    return this.grip.cancel();
+    const was = this.pressed !== null;
+    this.pressed = null;
+    return this.grips.cancel() || was;
   }
 
   draw(context) {
     const { viewport, pointer } = this.desk.stage;
-    if (!pointer || this.grip.drag || this.grip.cursor.endsWith("-resize")) return;
+    if (!pointer || this.grips.isDragging || this.cursor !== "copy") return;
     const box = boxAround(viewport.toImage(pointer), this.extent, this.desk.store.size);
     const [x, y] = viewport.toScreen([box.x, box.y]);
     context.setLineDash([5, 4]);

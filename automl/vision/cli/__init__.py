@@ -1,0 +1,95 @@
+"""The command line. Each command is a module with `configure(parser)` and `run(arguments, output) -> dict`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from automl.vision.errors import Stopped, VisionError
+
+from . import convert, evaluate, hyperparameters, models, predict, train
+from .output import Output
+
+COMMANDS: dict[str, Any] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "convert": convert,
+    "list-models": models,
+    "list-hyperparameters": hyperparameters,
+}
+EPILOG = """\
+exit codes: 0 done; 1 it failed; 2 the command or a setting is not acceptable; 3 the data are not; 130 stopped.
+Progress goes to standard error, results to standard output. With --json the last line of standard output is one JSON
+object, also after a failure.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    whole = argparse.ArgumentParser(
+        prog="python -m automl.vision",
+        description="Train image models on labeled images and apply them: classification (one or several labels), "
+        "object detection, instance segmentation.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = whole.add_subparsers(dest="command", required=True, metavar="command")
+    for name, module in COMMANDS.items():
+        summary, _, rest = (module.__doc__ or "").partition("\n")
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary}\n{rest}",
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        sub.add_argument("--json", action="store_true", help="end with one JSON object on standard output")
+        sub.add_argument("--quiet", action="store_true", help="show no progress")
+        module.configure(sub)
+    return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    output = Output(json=arguments.json, quiet=arguments.quiet)
+    with _stopping(output):
+        try:
+            result = COMMANDS[arguments.command].run(arguments, output)
+        except VisionError as error:
+            output.fail(error.sentence, error.way_out, error.exit_code)
+            return error.exit_code
+        except Stopped as stopped:
+            output.fail(
+                str(stopped) or "Stopped.", "What was reached is kept; train --resume goes on.", stopped.exit_code
+            )
+            return stopped.exit_code
+    if isinstance(result, int):  # another process did it, and spoke for itself
+        return result
+    output.finish(result)
+    return 0
+
+
+@contextmanager
+def _stopping(output: Output) -> Iterator[None]:
+    """SIGINT and SIGTERM end the run at the next report, the second one at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        output.stops = True
+        signal.signal(number, signal.SIG_DFL)
+        print("Stopping after this step …", file=sys.stderr, flush=True)  # noqa: T201
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,171 @@
+"""Faster R-CNN, RetinaNet and Mask R-CNN on five ResNets, built from torchvision without asking the network."""
+
+from __future__ import annotations
+
+from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+from automl.vision.models.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ClassRows,
+    Images,
+    InputSpec,
+    Target,
+    Thresholds,
+    VisionModel,
+    as_list,
+    batch_norms,
+    value_of,
+    without_crowds,
+)
+from automl.vision.models.catalogue import Architecture
+
+
+class TorchvisionDetector(VisionModel):
+    """The networks resize by `min_size` and `max_size` themselves; boxes come back in pixels of the tensor given.
+
+    Started from weights, the backbone's batch statistics stay as they are (a batch of two images says little about
+    them); a cold start has to learn them.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        task: str,
+        num_classes: int,
+        settings: Mapping[str, Any],
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> None:
+        shortest, longest = int(value_of(settings, "min_size", 600)), int(value_of(settings, "max_size", 1333))
+        if not 32 <= shortest <= longest:
+            raise ValueError(f"32 <= min_size <= max_size does not hold for {shortest} and {longest}.")
+        super().__init__(
+            name=architecture.name,
+            task=task,
+            num_classes=num_classes,
+            family=architecture.family,
+            input_spec=InputSpec(mean, std, {"min": shortest, "max": longest}),
+        )
+        self.mask_pixel_score = float(value_of(settings, "mask_pixel_score_threshold", 0.5))
+        self._fixed_batch_norm = False
+        # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
+        self._first_label = 0 if self.family == "retinanet" else 1
+        self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
+
+    def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
+        learned = [without_crowds(target) for target in targets]
+        shifted = [{**target, "labels": target["labels"] + self._first_label} for target in learned]
+        losses: dict[str, Tensor] = self.network(as_list(images), shifted)
+        return losses
+
+    @torch.no_grad()
+    def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
+        chosen = thresholds or Thresholds()
+        with self._using(chosen):
+            found = self.network(as_list(images))
+        pixel_score = self.mask_pixel_score if chosen.mask_pixel_score is None else chosen.mask_pixel_score
+        return [self._result(one, pixel_score) for one in found]
+
+    def _result(self, found: dict[str, Tensor], pixel_score: float) -> dict[str, Tensor]:
+        result = {
+            "boxes": found["boxes"].float(),
+            "scores": found["scores"].float(),
+            "labels": found["labels"] - self._first_label,
+        }
+        if "masks" in found:
+            result["masks"] = found["masks"][:, 0] > pixel_score
+        return result
+
+    @torch.no_grad()
+    def embed(self, images: Images) -> Tensor:
+        """Mean of the backbone's last level, (B, channels)."""
+        batch, _targets = self.network.transform(as_list(images))
+        last = list(self.network.backbone.body(batch.tensors).values())[-1]
+        return cast(Tensor, last.float().mean(dim=(2, 3)))
+
+    def freeze_groups(self) -> list[tuple[str, ...]]:
+        body = "network.backbone.body."
+        return [(f"{body}conv1.", f"{body}bn1."), *((f"{body}layer{i}.",) for i in range(1, 5))]
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        if self.family == "retinanet":
+            logits = self.network.head.classification_head
+            rows = {"head.classification_head.cls_logits": ClassRows(blocks=logits.num_anchors)}
+        else:
+            rows = {
+                "roi_heads.box_predictor.cls_score": ClassRows(before=1),
+                "roi_heads.box_predictor.bbox_pred": ClassRows(before=4, each=4),
+            }
+        if self.family == "maskrcnn":
+            rows["roi_heads.mask_predictor.mask_fcn_logits"] = ClassRows(before=1)
+        return {f"network.{name}.{part}": value for name, value in rows.items() for part in ("weight", "bias")}
+
+    def fix_batch_norm(self) -> None:
+        """Keeps the backbone's batch statistics and scales as they are from now on."""
+        self._fixed_batch_norm = self.options["fixed_batch_norm"] = True
+        for norm in batch_norms(self.network.backbone.body):
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> TorchvisionDetector:
+        super().train(mode)
+        if self._fixed_batch_norm:
+            for norm in batch_norms(self.network.backbone.body):
+                norm.eval()
+        return self
+
+    @contextmanager
+    def _using(self, thresholds: Thresholds) -> Iterator[None]:
+        """The network's own thresholds, replaced for one call where others were asked for."""
+        holder = self.network if self.family == "retinanet" else self.network.roi_heads
+        asked = {
+            "score_thresh": thresholds.box_score,
+            "nms_thresh": thresholds.nms_iou,
+            "detections_per_img": thresholds.detections_per_image,
+        }
+        before = {name: getattr(holder, name) for name in asked}
+        try:
+            for name, value in asked.items():
+                if value is not None:
+                    setattr(holder, name, value)
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(holder, name, value)
+
+
+def _network(architecture: Architecture, classes: int, settings: Mapping[str, Any], spec: InputSpec) -> nn.Module:
+    score = float(value_of(settings, "box_score_threshold", 0.3))
+    overlap = float(value_of(settings, "nms_iou_threshold", 0.5))
+    most = int(value_of(settings, "box_detections_per_image", 100))
+    sizes = {"min_size": spec.sizes["min"], "max_size": spec.sizes["max"]}
+    pixels = {"image_mean": list(spec.mean), "image_std": list(spec.std)}
+    if architecture.family == "retinanet":
+        backbone = _backbone(architecture, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+        limits = {"score_thresh": score, "nms_thresh": overlap, "detections_per_img": most}
+        return RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+    kind = MaskRCNN if architecture.family == "maskrcnn" else FasterRCNN
+    limits = {"box_score_thresh": score, "box_nms_thresh": overlap, "box_detections_per_img": most}
+    return kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+
+
+def _backbone(architecture: Architecture, **levels: Any) -> nn.Module:
+    return resnet_fpn_backbone(
+        backbone_name=architecture.network,
+        weights=None,
+        norm_layer=nn.BatchNorm2d,
+        trainable_layers=5,
+        **levels,
+    )

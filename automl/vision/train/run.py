@@ -1,0 +1,333 @@
+"""One training from label files to a folder of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from automl.vision.data.loader import Loader, Sampler
+from automl.vision.errors import DataError, UsageError
+from automl.vision.spec import Resolved, resolve, tasks
+from automl.vision.transforms import Batch, Pipeline
+
+from . import checkpoints, frozen
+from .datasets import ImageSet, RunData, gather, workers_for
+from .distributed import World
+from .job import Builder, Evaluator, TrainJob, TrainResult, default_build, default_evaluate
+from .loop import Trainer, numbers
+from .progress import Progress, Report, silent
+from .validating import write_predictions
+
+if TYPE_CHECKING:
+    from automl.vision.models.base import VisionModel
+    from automl.vision.models.classifiers import Classifier
+
+ARTIFACTS = "train_artifacts"
+
+
+def train(
+    job: TrainJob,
+    report: Report = silent,
+    *,
+    build: Builder | None = None,
+    evaluate: Evaluator | None = None,
+) -> TrainResult:
+    """Trains a model and writes it to `job.output`.
+
+    Written are `outputs/model.pt` (a plain state_dict), `train_artifacts/labels.json` and `settings.json`, `run.json`
+    (requested and effective settings, history, warnings) and `checkpoints/`. `report` is called at every batch and may
+    raise Stopped; what was reached stays in the folder and `job.resume` goes on from it. Raises VisionError with a
+    sentence for everything that a person can put right. `build` and `evaluate` stand in for models and metrics.
+    """
+    begin = time.monotonic()
+    run = _Run.begin(job, report, build, evaluate)
+    try:
+        result = run.go(begin)
+    finally:
+        run.world.leave()
+    report(Progress("done", 1, 1, result.epochs, result.epochs, metrics=numbers(result.metrics)))
+    return result
+
+
+@dataclass
+class _Run:
+    job: TrainJob
+    report: Report
+    resolved: Resolved
+    settings: dict[str, Any]
+    seed: int
+    device: torch.device
+    world: World
+    build: Builder | None
+    evaluate: Evaluator
+
+    @classmethod
+    def begin(cls, job: TrainJob, report: Report, build: Builder | None, evaluate: Evaluator | None) -> _Run:
+        resolved = resolve(job.task, job.model_name, job.settings)
+        world = World.of_environment()
+        try:
+            job.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{job.output} cannot be written ({error.strerror}).") from error
+        device = pick_device(job.device, world)
+        world.join(device)
+        seed = world.told_by_first(_seed(job, resolved.effective))
+        settings = {**resolved.effective, "random_seed": seed}
+        return cls(job, report, resolved, settings, seed, device, world, build, evaluate or default_evaluate())
+
+    def go(self, begin: float) -> TrainResult:
+        job, settings = self.job, self.settings
+        source = checkpoints.find_source(settings, Path.cwd())
+        known = source.classes if source else []
+        data = gather(job, settings, self.seed, self.report, lambda names: checkpoints.class_order(known, names))
+        warnings = [*self.resolved.notes, *data.warnings]
+        if not job.resume and (job.output / "checkpoints" / checkpoints.LAST).exists():
+            raise UsageError(
+                f"{job.output} holds a training already.", "Continue it with --resume, or name another folder."
+            )
+        model, start, sentences = self._model(data, source)
+        warnings += sentences
+        self._write_artifacts(data, start)
+        trainer = Trainer(
+            model,
+            data,
+            settings,
+            seed=self.seed,
+            folder=job.output / "checkpoints",
+            device=self.device,
+            evaluate=self.evaluate,
+            report=self.report,
+            world=self.world,
+            fingerprint=_fingerprint(settings, data),
+        )
+        resumes = job.resume and (job.output / "checkpoints" / checkpoints.LAST).exists()
+        stages, baseline = ([], None) if resumes else self._frozen_stage(trainer, model, data)
+        stages = self._remember_stages(stages, resumes)
+        trainer.fit(resume=job.resume, baseline=baseline)
+        return self._finish(trainer, data, start, warnings, stages, begin)
+
+    def _model(self, data: RunData, source: checkpoints.Source | None) -> tuple[VisionModel, str, list[str]]:
+        """(network on its device, where its weights come from, what to tell about that)."""
+        torch.manual_seed(self.seed)
+        name = self.resolved.model.name
+        build = self.build or default_build(self.job, has_checkpoint=source is not None)
+        model = build(
+            name,
+            task=self.resolved.task,
+            num_classes=len(data.classes),
+            settings=self.settings,
+            class_counts=data.training.class_counts(),
+            box_sizes=data.training.box_sizes() if self.resolved.task == tasks.DETECTION else None,
+        )
+        sentences: list[str] = []
+        start = model.start
+        if source is not None:
+            sentences, start = checkpoints.carry(model, source, data.classes).sentences, "checkpoint"
+            model.start = start
+        elif start == "cold":
+            sentences = ["Training starts cold: there are no pretrained weights for this model. Allow for more epochs."]
+        if self.settings["layers_to_freeze"]:
+            model.freeze(self.settings["layers_to_freeze"])
+        return model.to(self.device), start, sentences
+
+    # --- The first model in seconds ----------------------------------------------------------------------------------
+
+    def _frozen_stage(
+        self, trainer: Trainer, model: VisionModel, data: RunData
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Fits the last layer on features of the untouched network and measures that (classification only)."""
+        if not self.settings.get("frozen_features_first"):
+            return [], None
+        begin = time.monotonic()
+        features, targets = self._features(trainer, model, data.training)
+        head = cast("Classifier", model).classifier()
+        untrained = {name: value.clone() for name, value in head.state_dict().items()}
+        strength = frozen.fit_head(head, features, targets, self.resolved.task)
+        metrics, trainer.predictions = trainer.validator.run(model, lambda done, total: None)
+        seconds = time.monotonic() - begin
+        primary = tasks.primary_metric(self.resolved.task)
+        self.report(
+            Progress(
+                "frozen_features",
+                len(features),
+                len(features),
+                metrics=numbers(metrics),
+                message=f"First model after {seconds:.1f} s: {primary} {metrics[primary]:.4f}",
+            )
+        )
+        stage = {
+            "name": "frozen_features",
+            "primary_metric": primary,
+            "value": metrics[primary],
+            "metrics": numbers(metrics),
+            "l2": strength,
+            "seconds": round(seconds, 3),
+            "images_per_second": round((len(features) + len(data.validation)) / seconds, 2),
+        }
+        if model.start == "cold":
+            # Untrained batch norms compute other features in training than those that were measured: a head made for
+            # these would be worse than none.
+            head.load_state_dict(untrained)
+            trainer.predictions = {}
+            return [stage], None
+        return [stage], metrics
+
+    def _features(self, trainer: Trainer, model: VisionModel, data: ImageSet) -> tuple[Tensor, Tensor]:
+        """Features `[N,D]` of all images as validation sees them, and their targets."""
+        pipeline = Pipeline(data.task, self.settings, data.look, len(data), training=False)
+        sampler = Sampler(len(data), self.settings["validation_batch_size"], shuffle=False)
+        loader: Loader[Batch] = Loader(sampler, pipeline.prepare, pipeline.collate, workers=workers_for(self.settings))
+        rows, targets = [], []
+        model.eval()
+        with torch.no_grad(), trainer.autocast():
+            for batch in loader.epoch(0):
+                images, wanted = batch.to(self.device)
+                rows.append(model.embed(images).float())
+                targets.append(wanted)
+                done = sum(len(each) for each in rows)
+                self.report(Progress("frozen_features", done, len(data)))
+        return torch.cat(rows), torch.cat(targets)
+
+    def _remember_stages(self, stages: list[dict[str, Any]], resumes: bool) -> list[dict[str, Any]]:
+        path = self.job.output / "checkpoints" / "stages.json"
+        if resumes:
+            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+            return list(found)
+        if self.world.is_first:
+            write_json(path, stages)
+        return stages
+
+    # --- Results -----------------------------------------------------------------------------------------------------
+
+    def _write_artifacts(self, data: RunData, start: str) -> None:
+        if not self.world.is_first:
+            return
+        folder = self.job.output / ARTIFACTS
+        write_json(folder / "labels.json", data.classes)
+        described = {
+            "task": self.resolved.task,
+            "model_name": self.resolved.model.name,
+            "classes": data.classes,
+            "start": start,
+            "settings": self.settings,
+        }
+        write_json(folder / "settings.json", described)
+
+    def _finish(
+        self,
+        trainer: Trainer,
+        data: RunData,
+        start: str,
+        warnings: list[str],
+        stages: list[dict[str, Any]],
+        begin: float,
+    ) -> TrainResult:
+        primary = tasks.primary_metric(self.resolved.task)
+        best = trainer.tracker.best_epoch
+        metrics: dict[str, Any] = next((e.metrics for e in trainer.history if e.epoch == best), {})
+        if best == 0 and stages:
+            metrics = stages[0]["metrics"]
+            warnings.append("Fine-tuning did not beat the model on frozen features, which was kept.")
+        # A resumed run may have had its best epoch before; only the first process keeps predictions.
+        if trainer.has_metric and not self.world.told_by_first(bool(trainer.predictions)):
+            _metrics, trainer.predictions = trainer.validator.run(trainer.model, lambda done, total: None)
+        result = TrainResult(
+            task=self.resolved.task,
+            model_name=self.resolved.model.name,
+            primary_metric=primary,
+            value=metrics.get(primary),
+            metrics=numbers(metrics),
+            epochs=len(trainer.history),
+            best_epoch=best,
+            seconds=round(time.monotonic() - begin, 3),
+            images_per_second=_rounded(trainer.meter.images_per_second),
+            start=start,
+            warnings=warnings,
+            notes=trainer.notes,
+            stages=stages,
+            output=str(self.job.output),
+        )
+        if self.world.is_first:
+            checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
+            if trainer.predictions:
+                write_predictions(self.job.output / ARTIFACTS / "validation_predictions.jsonl", trainer.predictions)
+            write_json(
+                self.job.output / "run.json",
+                {
+                    **result.as_json(),
+                    "requested": self.resolved.requested,
+                    "effective": {
+                        **self.settings,
+                        "training_batch_size": trainer.size.batch,
+                        "gradient_accumulation_step": trainer.size.accumulation,
+                        "precision": trainer.precision.name,
+                    },
+                    "classes": data.classes,
+                    "training_images": len(data.training),
+                    "validation_images": len(data.validation),
+                    "left_out": data.left_out,
+                    "history": [vars(epoch) for epoch in trainer.history],
+                },
+            )
+        return result
+
+
+def pick_device(wanted: str, world: World) -> torch.device:
+    """`auto`: the GPU of this process, else Apple's, else the CPU. UsageError where the named one is missing."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", world.local_rank)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise UsageError(f"There is no device {wanted!r}.", "Use auto, cpu, cuda or mps.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("torch finds no CUDA GPU on this machine.", "Use --device cpu.")
+    return device
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _seed(job: TrainJob, settings: Mapping[str, Any]) -> int:
+    """The seed that was asked for, that of the training to be resumed, or a new one."""
+    if settings["random_seed"] is not None:
+        return int(settings["random_seed"])
+    last = job.output / "checkpoints" / checkpoints.LAST
+    if job.resume and last.exists():
+        return int(checkpoints.load(last)["seed"])
+    return secrets.randbelow(2**32)
+
+
+def _fingerprint(settings: Mapping[str, Any], data: RunData) -> str:
+    """What a checkpoint has to agree with to be resumed: data, classes, and settings but those of speed."""
+    free = {"number_of_workers", "distributed", "checkpoint_run_id", "checkpoint_dataset_id", "checkpoint_filename"}
+    known = {name: value for name, value in settings.items() if name not in free}
+    text = json.dumps([known, data.classes, data.training.keys, data.validation.keys], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+__all__ = ["DataError", "TrainJob", "TrainResult", "pick_device", "train", "write_json"]
