@@ -227,3 +227,25 @@ def test_contrast_is_that_of_wcag_aa(ink: str, ground: str, least: float, theme:
         name: (light, dark) for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", tokens)
     }
     assert _contrast(colours[ink][theme], colours[ground][theme]) >= least
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_two_landmarks_have_one_name(name: str) -> None:
+    """What scrolls in a section is a group: a second region of the same name tells nobody where they are."""
+    text = source(name)
+    named = re.findall(r"<section\b[^>]*aria-labelledby=\"([\w-]+)\"", text)
+    named += re.findall(r"role=\"region\"[^>]*aria-labelledby=\"([\w-]+)\"", text)
+    assert sorted(named) == sorted(set(named))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_link_that_leads_nowhere_says_so(name: str) -> None:
+    """An <a> without href has no role of its own, so its label and its being off would not be read out."""
+    for tag in re.findall(r"<a\b.*?>", source(name).replace("%}>", "%} >")):
+        if 'aria-disabled="true"' in tag:
+            assert re.search(r'role="link" aria-disabled="true"', tag), tag
+
+
+def test_the_name_of_the_site_is_read_out_on_a_phone_too() -> None:
+    rule = re.search(r"\.brand span \{([^}]*)\}", (STATIC / "css/layout.css").read_text(encoding="utf-8"))
+    assert rule and "display: none" not in rule[1]
