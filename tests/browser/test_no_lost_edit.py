@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error
 
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import PASSWORD, Person
@@ -176,6 +178,30 @@ def test_closing_the_tab_loses_nothing(safira: Person, desk: Any) -> None:
     other.submit()
     second.close()
     safira.forgive("ERR_FAILED")
+
+
+def test_an_edit_outlives_a_tab_that_dies_in_the_same_moment(safira: Person, desk: Any) -> None:
+    """The tab makes an edit, does nothing any more, hears nothing any more, and is killed."""
+    second = safira.context.new_page()
+    at = desk("journal", second)
+    draw(at, 60)
+    draw(at, 220)
+    at.wait_saved()
+    second.evaluate(
+        "setTimeout(() => {"
+        " document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', bubbles: true }));"
+        " console.info('deleted'); for (;;); })"
+    )
+    killer = safira.context.new_cdp_session(second)
+    with second.expect_event("crash"), contextlib.suppress(Error):
+        killer.send("Page.crash")
+    second.close()
+    assert at.task
+    assert len(draft(safira, at.task["id"]) or []) == 2, "it was not sent"
+    other = desk("journal")
+    assert other.regions() == ["60 × 60 at 60, 50"]
+    assert len(draft(safira, at.task["id"]) or []) == 1
+    other.submit()
 
 
 def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(
