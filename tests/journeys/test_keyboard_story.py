@@ -181,6 +181,11 @@ def test_several_tags_go_on_an_image_by_their_keys(nora: Person, hands: Hands, m
     at = begin(nora, hands, made, "Rooms")
     nora.page.wait_for_selector("#label-page[data-opened]", state="attached")
     at.look()
+    # The grid is remembered; single images again.
+    assert at.task and len(at.task["assignments"]) == 2
+    hands.tab_to("[data-page-size='9']")
+    hands.press("ArrowLeft", "ArrowLeft", "ArrowLeft")
+    at.next_after(lambda: hands.press("Space"))
     hands.press("1", "3")
     assert at.chips() == ["bed", "rug"]
     nora.look("keys-tags", widths=WIDE)
