@@ -35,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     whole = argparse.ArgumentParser(
         prog="python -m automl.vision",
-        description="Train image models on labeled images, apply and export them: classification (one or several labels), "
-        "object detection, instance segmentation.",
+        description="Train image models on labeled images, apply and export them: classification (one or several "
+        "labels), object detection, instance segmentation.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
