@@ -18,6 +18,7 @@ from automl.vision import cli
 from automl.vision.cli import job_file
 from automl.vision.cli.output import duration, line
 from automl.vision.errors import UsageError
+from automl.vision.runtime import Runner
 from automl.vision.train.progress import Progress
 from tests.support import running
 from tests.vision import pictures
@@ -61,12 +62,30 @@ def test_train_evaluate_predict_with_a_real_network(tmp_path: Path, capsys: pyte
     first = next(each for each in answers if "probs" in each)
     assert first["labels"] == ["blue", "green", "red"]
     assert sum(first["probs"]) == pytest.approx(1)
+    assert_exported(out, tmp_path / "data" / "red0.png", capsys)
+
+
+def assert_exported(out: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The training ended with a graph that predicts without torch, and `export` writes others."""
+    runner = Runner.open(out / "train_artifacts")
+    wanted = runner.predict([runner.read(image)])[0].said["probs"]
+    before = (out / "train_artifacts" / "settings.json").read_bytes()
+    code, said, _err = call(capsys, "export", "--model", str(out), "--batch-size", "2")
+    assert (code, said["files"], said["batch_size"]) == (0, [str(out / "outputs" / "model_2.onnx")], 2)
+    assert said["largest_difference"] < 1e-4
+    other = Runner.open(out / "outputs", file="model_2.onnx")
+    assert other.predict([other.read(image)])[0].said["probs"] == pytest.approx(wanted, abs=1e-5)
+    changed = ["--enable-onnx-normalization", "false"]
+    code, said, _err = call(capsys, "export", "--model", str(out), *changed)
+    assert (code, "stay as they are" in said["error"]) == (2, True)
+    assert (out / "train_artifacts" / "settings.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["train"], 2, "--task is missing."),
+        (["export", "--model", "nowhere"], 3, "nowhere is not a folder."),
         (["train", "--task", "image-classification"], 2, "--training-data is missing."),
         (["train", "--task", "x", "--training-data", "y"], 2, "There is no task 'x'."),
         ([*TRAIN, "--training-data", "none.jsonl"], 2, "No folder for the results was named."),

@@ -14,7 +14,8 @@ import torch
 
 from automl.vision import models
 from automl.vision.models import catalogue
-from automl.vision.models.base import Thresholds, VisionModel
+from automl.vision.models.base import VisionModel
+from automl.vision.requests import Thresholds
 
 NAMES = sorted(models.ARCHITECTURES)
 PUBLISHED_CLASSES = {"image-classification": 1000, "image-object-detection": 4, "image-instance-segmentation": 4}

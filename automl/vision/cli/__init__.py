@@ -12,13 +12,14 @@ from typing import Any
 
 from automl.vision.errors import Stopped, VisionError
 
-from . import convert, evaluate, hyperparameters, models, predict, train
+from . import convert, evaluate, export, hyperparameters, models, predict, train
 from .output import Output
 
 COMMANDS: dict[str, Any] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "convert": convert,
     "list-models": models,
     "list-hyperparameters": hyperparameters,
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     whole = argparse.ArgumentParser(
         prog="python -m automl.vision",
-        description="Train image models on labeled images and apply them: classification (one or several labels), "
+        description="Train image models on labeled images, apply and export them: classification (one or several labels), "
         "object detection, instance segmentation.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

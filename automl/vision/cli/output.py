@@ -16,6 +16,7 @@ NAMES = {
     "frozen_features": "frozen features",
     "training": "epoch",
     "validation": "validating",
+    "export": "writing ONNX",
 }
 
 

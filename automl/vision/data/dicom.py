@@ -28,16 +28,17 @@ def is_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def size(path: Path) -> tuple[int, int]:
+def size(source: Path | BinaryIO) -> tuple[int, int]:
     """(width, height) from the header; DataError where it has none."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    name = str(source) if isinstance(source, Path) else "the image"
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = pydicom.dcmread(source, stop_before_pixels=True)
         return int(dataset.Columns), int(dataset.Rows)
     except (InvalidDicomError, *_BROKEN) as error:
-        raise DataError(f"{path} is a DICOM file that cannot be read: {str(error)[:200]}") from error
+        raise DataError(f"{name} is a DICOM file that cannot be read: {str(error)[:200]}") from error
 
 
 def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
