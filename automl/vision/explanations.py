@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl.vision.errors import UsageError
+from automl.vision.requests import Request
 from automl.vision.spec import tasks
 
 _OF_ALGORITHM = ("xai_algorithm", "n_steps", "xrai_fast", "approximation_method")
@@ -34,7 +35,7 @@ class Explainer:
         with self._lock:
             predictor = self._loaded()
             image = predictor.read(content)
-            (answer,) = predictor.answers([image], _as_trained())
+            (answer,) = predictor.answers([image], Request())
             pictures, numbers = [], []
             for label in _labels(predictor.model.task, answer["probs"], wanted):
                 attributions, heat = explain.attribute(predictor.model, image, label, settings)
@@ -57,12 +58,6 @@ class Explainer:
             trained = restore(self.folder, torch.device("cpu"))
             self._predictor = Predictor(trained.model, trained.classes, trained.settings)
         return self._predictor
-
-
-def _as_trained() -> Any:
-    from automl.vision.requests import Request
-
-    return Request()
 
 
 def _labels(task: str, probs: list[float], wanted: Mapping[str, Any]) -> list[int]:

@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.vision.serving.options import ENVIRONMENT, add_options, place_of
+
 from .output import Output
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from automl.vision.serving.server import ENVIRONMENT, add_options
-
     parser.add_argument(
         "--model", type=Path, required=True, metavar="PLACE", help="a bundle, its zip, or the output folder of train"
     )
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
             output.say(f"Serving {model.name}, version {model.version}, at {address}")
 
         explain = _explainer(folder, model.runner.task)
-        return server.run(model, server.place_of(arguments), limits, explain=explain, listening=listening)
+        return server.run(model, place_of(arguments), limits, explain=explain, listening=listening)
 
 
 def _with_graphs(folder: Path, spare: Path, output: Output) -> Path:

@@ -15,9 +15,9 @@ CONDA = "conda_env_v_1_0_0.yml"
 MLFLOW = "mlflow-model"
 
 
-def write_run_artifacts(training: Path) -> list[str]:
+def write_run_artifacts(training: Path) -> None:
     """Writes the scoring script, its environment and, where the model was exported, the MLflow model into outputs/ of a
-    training; returns sentences about what could not be made. The MLflow model appears whole or not at all."""
+    training. The MLflow model appears whole or not at all."""
     outputs = training / "outputs"
     described = json.loads((training / ARTIFACTS / "settings.json").read_text(encoding="utf-8"))
     pins = requirements.pins()
@@ -25,7 +25,7 @@ def write_run_artifacts(training: Path) -> list[str]:
     _write(outputs / SCORING, scripts.score(described["task"], described["settings"]))
     _write(outputs / CONDA, mlflow.conda(name, pins))
     if not (training / ARTIFACTS / "model.onnx").exists():
-        return [f"outputs/{MLFLOW} was not made: the model was not exported."]
+        return
     target = outputs / MLFLOW
     with tempfile.TemporaryDirectory(prefix=f".{MLFLOW}.", dir=outputs) as draft:
         folder = Path(draft) / MLFLOW
@@ -34,7 +34,6 @@ def write_run_artifacts(training: Path) -> list[str]:
             target.rename(Path(draft) / "before")
         folder.rename(target)
         shutil.rmtree(Path(draft) / "before", ignore_errors=True)
-    return []
 
 
 def _write(path: Path, text: str) -> None:

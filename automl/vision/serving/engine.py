@@ -27,6 +27,7 @@ from .refusals import Refusal, bad, too_large
 
 log = logging.getLogger(__name__)
 READERS = 4
+FORMATS = "Send JPEG, PNG, BMP, TIFF, WebP or DICOM."
 
 
 class Answer(Protocol):
@@ -135,7 +136,7 @@ class Engine:
             sentence = error.sentence
             if sentence.lower().startswith("the image"):
                 sentence = name + sentence[len("the image") :]
-            raise bad("image_unreadable", sentence, "Send JPEG, PNG, BMP, TIFF, WebP or DICOM.") from error
+            raise bad("image_unreadable", sentence, error.way_out or FORMATS) from error
 
     def _check_pixels(self, content: bytes, name: str) -> None:
         """Before anything is decoded, so that a small file cannot become a large picture."""

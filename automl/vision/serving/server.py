@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,41 +21,8 @@ from .app import create_app
 from .engine import Engine, Explain
 from .keys import Keys
 from .limits import PREFIX, Limits
+from .options import ENVIRONMENT, Place, add_options, place_of
 from .served import Served
-
-ENVIRONMENT = f"""\
-from the environment:
-  {PREFIX}KEYS          keys, separated by commas; then every request shows one of them as Authorization: Bearer
-  {PREFIX}KEYS_FILE     a file with one key a line
-  {PREFIX}MAX_IMAGE_MB, MAX_BODY_MB, MAX_MEGAPIXELS, MAX_IMAGES, TIMEOUT          bounds of one request
-  {PREFIX}QUEUE_IMAGES, QUEUE_MB, BATCH_SIZE, BATCH_WAIT_MS, THREADS, CORES, DRAIN   bounds of all, and batches
-  {PREFIX}BOX_SCORE_THRESHOLD and other settings in capitals        for requests that say nothing else
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the server listens. Port 0 takes a free one."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    without_keys: bool = False
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """--host, --port and --without-keys."""
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1: this machine alone)")
-    parser.add_argument("--port", type=int, default=8080, metavar="PORT", help="0 takes a free one (8080)")
-    parser.add_argument(
-        "--without-keys",
-        action="store_true",
-        help="listen beyond this machine although no key is set: whoever reaches the server may use it",
-    )
-
-
-def place_of(arguments: argparse.Namespace) -> Place:
-    return Place(arguments.host, arguments.port, arguments.without_keys)
-
 
 def run(
     model: Served,

@@ -1,0 +1,65 @@
+"""Folders as a training leaves them, of small networks with random weights, made without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from automl.vision import description, models, predictions
+from automl.vision.export import export
+from automl.vision.spec import resolve, tasks
+from automl.vision.train import checkpoints
+
+CLASSES = ["cat", "dog", "emu"]
+CROPS = {"training_crop_size": 32, "validation_crop_size": 32, "validation_resize_size": 36}
+SMALL: dict[str, dict[str, Any]] = {
+    tasks.CLASSIFICATION: CROPS,
+    tasks.MULTILABEL: CROPS,
+    tasks.DETECTION: {"model_size": "small", "image_size": 64, "box_score_threshold": 0.001},
+    tasks.SEGMENTATION: {"min_size": 64, "max_size": 96, "box_score_threshold": 0.01},
+}
+
+
+def folder(
+    place: Path, task: str = tasks.CLASSIFICATION, name: str = "mobilenetv2", *, start: str = "cold", onnx: bool = True
+) -> Path:
+    """The output folder of a training of `name`, with predictions of four images."""
+    settings = {**resolve(task, name, SMALL[task]).effective, "random_seed": 3}
+    torch.manual_seed(3)
+    model = models.build(name, task=task, num_classes=len(CLASSES), settings=settings).eval()
+    checkpoints.save(model.state_dict(), place / "outputs" / "model.pt")
+    artifacts = place / description.ARTIFACTS
+    description.write(artifacts, description.Description(task, name, CLASSES, settings, start))
+    if onnx:
+        export(model, CLASSES, settings, artifacts)
+    if task == tasks.CLASSIFICATION:
+        said = np.eye(3)[[0, 1, 2, 0]] * 0.7 + 0.1
+        predictions.write(artifacts / "validation_predictions.jsonl", list("abcd"), said, np.array([0, 1, 2, 1]))
+    (place / "run.json").write_text(json.dumps(_record(task, name, settings, start)))
+    return place
+
+
+def _record(task: str, name: str, settings: dict[str, Any], start: str) -> dict[str, Any]:
+    primary = tasks.primary_metric(task)
+    weights = {"tag": "", "licence": ""} if start == "cold" else {"tag": "resnet18.tv_in1k", "licence": "bsd-3-clause"}
+    return {
+        "task": task,
+        "model_name": name,
+        "primary_metric": primary,
+        "value": 0.75,
+        "metrics": {primary: 0.75},
+        "epochs": 3,
+        "best_epoch": 2,
+        "start": start,
+        "start_weights": weights,
+        "data_sha256": {"training": "1" * 64, "validation": "2" * 64},
+        "training_images": 12,
+        "validation_images": 4,
+        "classes": CLASSES,
+        "effective": settings,
+        "warnings": ["cat has 3 images."],
+    }
