@@ -1,4 +1,4 @@
-"""Explanations as scoring answers hold them (parity.md B.15.4): `visualizations` and `attributions` of an image file."""
+"""Explanations as scoring answers hold them (parity.md B.15.4): `visualizations`, `attributions` of an image file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class Explainer:
         self._lock = Lock()
 
     def __call__(self, content: bytes, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """`visualizations` (a PNG as base64) and `attributions` ([3][H][W]), each where it is asked for; for multi-label
-        lists of them, one for each class from the threshold on. UsageError for parameters that are not acceptable."""
+        """`visualizations` (a PNG as base64) and `attributions` ([3][H][W]), each where it is asked for; for several
+        labels lists of them, one for each class from the threshold on. UsageError for parameters that are not
+        acceptable."""
         from automl.vision import explain
         from automl.vision.explain_pictures import as_base64, picture
 

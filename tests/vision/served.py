@@ -40,8 +40,8 @@ class Answer:
 
 class Runner:
     """Classification: the shares of red, green and blue. Else one box for each 32 pixels of width, up to three, of
-    falling scores. `batches` are the batches it was given, `requests` what they asked for; while `may_go` is not set, it
-    computes."""
+    falling scores. `batches` are the batches it was given, `requests` what they asked for. It computes only while
+    `may_go` is set."""
 
     def __init__(self, task: str = tasks.CLASSIFICATION, name: str | None = None) -> None:
         self.task, self.model_name, self.classes = task, name or MODELS[task], CLASSES
@@ -84,7 +84,9 @@ class Runner:
         return Answer({"boxes": said}, {"boxes": boxes, "scores": scores, "class_ids": np.arange(len(scores))})
 
 
-def picture(colour: tuple[int, int, int] = (200, 20, 20), width: int = 48, height: int = 32, kind: str = "PNG") -> bytes:
+def picture(
+    colour: tuple[int, int, int] = (200, 20, 20), width: int = 48, height: int = 32, kind: str = "PNG"
+) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(buffer, kind)
     return buffer.getvalue()

@@ -24,7 +24,7 @@ from automl.vision.train.restoring import restore
 from tests.vision import trained
 
 MODELS = {
-    tasks.CLASSIFICATION: "mobilenetv2",
+    tasks.CLASSIFICATION: "resnet18",
     tasks.DETECTION: "yolov5",
     tasks.SEGMENTATION: "maskrcnn_resnet18_fpn",
 }

@@ -6,6 +6,7 @@ import ast
 import base64
 import importlib.util
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -226,7 +227,10 @@ def test_a_folder_or_its_zip_can_be_opened(made: Packaged) -> None:
 
 @pytest.fixture
 def copy(made: Packaged, tmp_path: Path) -> Iterator[Path]:
-    yield Path(shutil.copytree(made.folder, tmp_path / "copy"))
+    def link_or_copy(source: str, target: str) -> None:
+        (os.link if source.endswith((".onnx", ".safetensors")) else shutil.copyfile)(source, target)
+
+    yield Path(shutil.copytree(made.folder, tmp_path / "copy", copy_function=link_or_copy))
 
 
 def test_settings_may_be_changed_and_are_used(copy: Path) -> None:

@@ -38,7 +38,18 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def packaged(training: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Packaged by the command, which exports what was not exported yet."""
     place = tmp_path_factory.mktemp("bundles") / "pets"
-    command = ["package", "--model", str(training), "--output", str(place), "--name", "pets", "--version", "3", "--quiet"]
+    command = [
+        "package",
+        "--model",
+        str(training),
+        "--output",
+        str(place),
+        "--name",
+        "pets",
+        "--version",
+        "3",
+        "--quiet",
+    ]
     assert cli.main(command) == 0
     return place
 
@@ -49,7 +60,7 @@ def test_package_says_what_it_made(
     arguments = ["package", "--model", str(training), "--output", str(tmp_path / "b"), "--no-zip", "--json", "--quiet"]
     assert cli.main(arguments) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (said["name"], said["version"], said["archive"]) == ("mobilenetv2", "1", None)
+    assert (said["name"], said["version"], said["archive"]) == ("resnet18", "1", None)
     assert said["bundle_bytes"] > said["overhead_bytes"] > 0
     assert len(said["sha256"]) == 64
     assert (training / "train_artifacts" / "model.onnx").is_file()
@@ -62,7 +73,7 @@ def test_package_says_what_it_made(
         (["package", "--model", "{}", "--output", "{}/x"], 3, "holds no finished training."),
         (["serve", "--model", "{}/none"], 3, "does not exist."),
         (["serve", "--model", "{}"], 3, "holds no model.onnx."),
-        (["serve", "--model", "PETS", "--host", "0.0.0.0"], 2, "no key is set."),
+        (["serve", "--model", "PETS", "--host", "192.0.2.1"], 2, "no key is set."),
         (["serve", "--model", "PETS", "--host", "203.0.113.1", "--without-keys"], 2, "cannot listen at 203.0.113.1"),
     ],
 )
@@ -78,7 +89,7 @@ def test_the_environment_changes_settings_for_all_requests(packaged: Path, monke
     monkeypatch.setenv("TESSERA_SERVE_VALIDATION_RESIZE_SIZE", "50")
     assert open_model(packaged).runner.settings["validation_resize_size"] == 50
     monkeypatch.setenv("TESSERA_SERVE_BOX_SCORE_THRESHOLD", "0.5")
-    with pytest.raises(UsageError, match="box_score_threshold has no meaning for mobilenetv2"):
+    with pytest.raises(UsageError, match="box_score_threshold has no meaning for resnet18"):
         open_model(packaged)
 
 

@@ -138,6 +138,16 @@ def test_forms_carry_several_files_and_settings(detector: Server) -> None:
     assert [(one["filename"], len(one["boxes"])) for one in reply.json()] == [("a.png", 1), ("b.png", 1)]
 
 
+def test_a_large_file_of_a_form_touches_no_disk(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = picture((0, 200, 0), 1200, 800, "BMP")
+    assert len(large) > 2_000_000
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.bmp"\r\n\r\n'
+    body = part + large + b"\r\n--x--\r\n"
+    (answer,) = server.send("POST", "/score", body, content_type="multipart/form-data; boundary=x").json()
+    assert (answer["filename"], best(answer)) == ("a.bmp", "green")
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "words"),
     [
@@ -278,7 +288,12 @@ def test_settings_and_chosen_outputs(detector: Server) -> None:
 
 def binary(*contents: bytes, **more: Any) -> tuple[bytes, int]:
     tail = b"".join(struct.pack("<I", len(content)) + content for content in contents)
-    given = {"name": "image", "shape": [len(contents)], "datatype": "BYTES", "parameters": {"binary_data_size": len(tail)}}
+    given = {
+        "name": "image",
+        "shape": [len(contents)],
+        "datatype": "BYTES",
+        "parameters": {"binary_data_size": len(tail)},
+    }
     text = json.dumps({"inputs": [given], **more}).encode()
     return text + tail, len(text)
 
@@ -340,7 +355,10 @@ def test_what_is_not_of_the_protocol_is_told_so(server: Server, body: Any, words
         (lambda body, length: (body, "x"), "Inference-Header-Content-Length is 'x'"),
         (lambda body, length: (body, "99999999"), "Inference-Header-Content-Length is '99999999'"),
         (lambda body, length: (body + b"x", str(length)), "but"),
-        (lambda body, length: (body[:length] + b"\xff\xff\xff\xff" + body[length + 4 :], str(length)), "ends after them"),
+        (
+            lambda body, length: (body[:length] + b"\xff\xff\xff\xff" + body[length + 4 :], str(length)),
+            "ends after them",
+        ),
     ],
 )
 def test_binary_tensors_that_do_not_add_up(server: Server, change: Any, words: str) -> None:

@@ -25,7 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def folder(
-    place: Path, task: str = tasks.CLASSIFICATION, name: str = "mobilenetv2", *, start: str = "cold", onnx: bool = True
+    place: Path, task: str = tasks.CLASSIFICATION, name: str = "resnet18", *, start: str = "cold", onnx: bool = True
 ) -> Path:
     """The output folder of a training of `name`, with predictions of four images."""
     settings = {**resolve(task, name, SMALL[task]).effective, "random_seed": 3}

@@ -3,8 +3,8 @@
   python -m automl.vision package --model out/ --output bundles/screws --name screws --version 3
 
 The bundle is a folder and a zip beside it: ONNX graphs and safetensors, a server and scoring scripts, requirements,
-Dockerfile, Kubernetes manifests, a model card, licences, and SHA256SUMS. The same training gives the same bytes. A model
-that was not exported yet is exported first. Try the result with: python -m automl.vision serve --model bundles/screws
+Dockerfile, Kubernetes manifests, a model card, licences, and SHA256SUMS. The same training gives the same bytes. A
+model that was not exported yet is exported first. Try the result with: python -m automl.vision serve --model PLACE
 """
 
 from __future__ import annotations

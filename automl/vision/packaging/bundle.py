@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.vision.errors import DataError, UsageError
-from automl.vision.serving import openapi, open_inference
+from automl.vision.serving import open_inference, openapi
 from automl.vision.serving.engine import blank
 from automl.vision.serving.limits import Limits
 
@@ -49,8 +49,8 @@ def package(
     wheelhouse: Path | None = None,
     dicom: bool = False,
 ) -> Packaged:
-    """Makes the folder `output` and, with `archive`, `output`.zip beside it: both whole or not at all, and from the same
-    training the same bytes.
+    """Makes the folder `output` and, with `archive`, `output`.zip beside it: both whole or not at all, and from the
+    same training the same bytes.
 
     `name` and `version` stand in the addresses of the served model; `wheelhouse` is a folder of wheels that travel with
     the bundle; `dicom` adds the packages that read DICOM. A training without ONNX graphs is exported first. DataError
@@ -228,7 +228,9 @@ def _write(path: Path, text: str) -> None:
 def _sums(folder: Path) -> dict[str, str]:
     names = (*GRAPHS, "model.safetensors")
     return {
-        name: manifest.sha256_of(folder / "artifacts" / name) for name in names if (folder / "artifacts" / name).exists()
+        name: manifest.sha256_of(folder / "artifacts" / name)
+        for name in names
+        if (folder / "artifacts" / name).exists()
     }
 
 

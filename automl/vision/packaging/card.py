@@ -19,8 +19,8 @@ _STARTS = {
 
 
 def model_card(name: str, version: str, facts: Facts, sums: dict[str, str]) -> str:
-    """What the model is, on what it was trained, how good it is there and how sure that is. `sums` are the hashes of its
-    files."""
+    """What the model is, on what it was trained, how good it is there and how sure that is. `sums` are the hashes of
+    its files."""
     run = facts.run
     lines = [
         f"# {name}, version {version}",
@@ -55,7 +55,7 @@ def model_card(name: str, version: str, facts: Facts, sums: dict[str, str]) -> s
         "## What to keep in mind",
         "",
         *(f"- {warning}" for warning in run.get("warnings", [])),
-        "- Images of a kind that was not in the training data get answers all the same; measure before relying on them.",
+        "- Images of a kind that it never saw get answers all the same; measure before relying on them.",
         "- Scores order answers. They are not calibrated: 0.9 does not mean right nine times out of ten.",
     ]
     return "\n".join(lines) + "\n"
@@ -66,7 +66,9 @@ def weight_chain(facts: Facts) -> list[str]:
     weights = facts.run.get("start_weights") or {}
     tag, licence = weights.get("tag") or "", weights.get("licence") or ""
     if facts.start == "cold":
-        return ["No weights of others are in it: training began with random numbers. The licence is its owner's choice."]
+        return [
+            "No weights of others are in it: training began with random numbers. The licence is its owner's choice."
+        ]
     source = next((one.url for one in REGISTRY if one.tag == tag and one.url), "")
     told = [f"Training began with {tag or 'weights whose tag was not recorded'}"]
     told.append(f"under {licence}" if licence else "under a licence that was not recorded")
@@ -78,7 +80,12 @@ def weight_chain(facts: Facts) -> list[str]:
 def packages(pins: Sequence[Pin]) -> str:
     """What requirements.txt installs, and under which licences."""
     rows = [(pin.name, pin.version, pin.licence) for pin in pins]
-    head = ["# Packages that requirements.txt installs", "", "Their files are not in this bundle, unless in wheelhouse/.", ""]
+    head = [
+        "# Packages that requirements.txt installs",
+        "",
+        "Their files are not in this bundle, unless in wheelhouse/.",
+        "",
+    ]
     return "\n".join([*head, *_table(("package", "version", "licence"), rows)]) + "\n"
 
 
@@ -115,7 +122,9 @@ def _metrics(facts: Facts) -> list[str]:
         interval = facts.metrics.get(f"{metric}_interval")
         shown = f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else ""
         rows.append((f"**{metric}**" if metric == primary else metric, f"{value:.4f}", shown))
-    return _table(("metric", "value", "95 % interval"), rows) if rows else ["It was trained without validation metrics."]
+    return (
+        _table(("metric", "value", "95 % interval"), rows) if rows else ["It was trained without validation metrics."]
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

@@ -196,7 +196,9 @@ class _Told:
         for unused in ("lifecycle", "startupProbe", "livenessProbe", "readinessProbe"):
             container.pop(unused)
         container["readinessProbe"] = {
-            "httpGet": {"path": "/v2/health/ready", "port": PORT}, "periodSeconds": 5, "timeoutSeconds": 3
+            "httpGet": {"path": "/v2/health/ready", "port": PORT},
+            "periodSeconds": 5,
+            "timeoutSeconds": 3,
         }
         return {
             "apiVersion": "serving.kserve.io/v1beta1",

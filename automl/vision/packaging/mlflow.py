@@ -49,7 +49,7 @@ def signature(task: str) -> dict[str, list[dict[str, Any]]]:
 
 def _object(task: str) -> dict[str, Any]:
     number = {"type": "double", "required": True}
-    corners = {name: number for name in ("topX", "topY", "bottomX", "bottomY")}
+    corners = dict.fromkeys(("topX", "topY", "bottomX", "bottomY"), number)
     properties: dict[str, Any] = {
         "box": {"type": "object", "properties": corners, "required": True},
         "label": {"type": "string", "required": True},

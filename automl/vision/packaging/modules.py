@@ -30,7 +30,7 @@ def needed() -> dict[str, Path]:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """Dotted names of ours that a module imports. `from package import name` gives both, the package and the name in it."""
+    """Dotted names that a module imports. `from package import name` gives both, the package and the name in it."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for node in _statements(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""What has to be installed for a bundle: packages of one tried version each, with hashes where their files are at hand."""
+"""What has to be installed for a bundle: packages of one tried version each, hashes where their files are at hand."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def text(found: Sequence[Pin], wheelhouse: Path | None = None) -> str:
 
 
 def wheels_of(folder: Path, found: Iterable[Pin]) -> dict[str, list[Path]]:
-    """The wheels of each package in its version. UsageError where there is no such folder, DataError for what it lacks."""
+    """The wheels of each package in its version. UsageError where there is no such folder, DataError for what it
+    lacks."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder.", "Fill one with: pip download -r requirements.txt -d FOLDER.")
     wheels: dict[tuple[str, str], list[Path]] = {}
@@ -65,7 +66,8 @@ def wheels_of(folder: Path, found: Iterable[Pin]) -> dict[str, list[Path]]:
     missing = [f"{pin.name}=={pin.version}" for pin in found if not chosen[pin.name]]
     if missing:
         raise DataError(
-            f"{folder} has no wheel of {', '.join(missing)}.", "Fetch them with: pip download -r requirements.txt -d FOLDER."
+            f"{folder} has no wheel of {', '.join(missing)}.",
+            "Fetch them with: pip download -r requirements.txt -d FOLDER.",
         )
     return chosen
 
@@ -102,7 +104,7 @@ def _licence(name: str) -> str:
     """As the package says it."""
     about = metadata.metadata(name)
     for key in ("License-Expression", "License"):
-        said = (about.get(key) or "").strip()
+        said = (about[key] if key in about else "").strip()
         if said and len(said) < 100:
             return said
     classifiers = [one for one in about.get_all("Classifier") or [] if one.startswith("License :: OSI Approved :: ")]

@@ -10,9 +10,9 @@ from automl.vision.serving.parameters import CHANGEABLE, SIZES
 
 _SCORE = '''"""Scores images with this model: init() once, then run() as often as needed.
 
-run(bytes) is one image and gives the JSON text of one object; run(text) is {"input_data": {"columns": ["image"], "data":
-["<base64>"]}} and gives that of a list; run([path, ...]) is a mini-batch and gives one JSON text per image. The size of
-batches comes from --batch_size or the environment variable batch_size.
+run(bytes) is one image and gives the JSON text of one object; run(text) is {"input_data": {"columns": ["image"],
+"data": ["<base64>"]}} and gives that of a list; run([path, ...]) is a mini-batch and gives one JSON text per image. The
+size of batches comes from --batch_size or the environment variable batch_size.
 """
 
 import argparse
@@ -89,7 +89,8 @@ class Model:
         self.scorer = scorer
 
     def predict(self, model_input, params=None):
-        column = model_input["image"] if hasattr(model_input, "columns") or isinstance(model_input, dict) else model_input
+        is_table = hasattr(model_input, "columns") or isinstance(model_input, dict)
+        column = model_input["image"] if is_table else model_input
         rows = self.scorer.score_values(column)
         return type(model_input)(rows) if hasattr(model_input, "columns") else rows
 '''

@@ -35,9 +35,7 @@ OPEN = {"/v2/health/live", "/v2/health/ready"}
 EXTENSIONS = ["binary_tensor_data"]
 _ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _RAW = ("application/octet-stream", "image/", "application/dicom")
-_ACCEPTED = (
-    "Send application/octet-stream or image/… (one image as it is), application/json, or multipart/form-data."
-)
+_ACCEPTED = "Send application/octet-stream or image/… (one image as it is), application/json, or multipart/form-data."
 
 
 def create_app(engine: Engine, *, name: str, version: str = "1", keys: Keys | None = None) -> Starlette:
@@ -200,7 +198,7 @@ class _Doors:
 
 
 class _Envelope:
-    """Around every request: its id, its key, its body within the limits, its time, its errors, measures and log line."""
+    """Around every request: its id, its key, its body within the limits, its time, errors, measures and log line."""
 
     def __init__(self, app: ASGIApp, engine: Engine, keys: Keys) -> None:
         self.app, self.engine, self.keys = app, engine, keys
@@ -286,9 +284,7 @@ class _Envelope:
         if isinstance(error, VisionError):
             return bad("request", error.sentence, error.way_out)
         log.error("request %s failed", request_id, exc_info=error)
-        return Refusal(
-            500, "failed", "The server failed.", f"Its log says why, under the request id {request_id}."
-        )
+        return Refusal(500, "failed", "The server failed.", f"Its log says why, under the request id {request_id}.")
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = _route_of(scope)
@@ -338,7 +334,10 @@ async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  it is registered for nothing else
     if error.status_code == 405:
         raise Refusal(
-            405, "method", f"{request.url.path} does not know {request.method}.", "See /openapi.json.",
+            405,
+            "method",
+            f"{request.url.path} does not know {request.method}.",
+            "See /openapi.json.",
             error.headers,
         )
     raise Refusal(404, "no_address", f"There is nothing at {request.url.path}.", "See /openapi.json.")

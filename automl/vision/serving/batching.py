@@ -85,9 +85,7 @@ class Batcher:
             return True
         loop = asyncio.get_running_loop()
         try:
-            answers = await loop.run_in_executor(
-                self._pool, self.compute, [one.item for one in batch], batch[0].group
-            )
+            answers = await loop.run_in_executor(self._pool, self.compute, [one.item for one in batch], batch[0].group)
         except Exception as error:
             if last:
                 for one in batch:

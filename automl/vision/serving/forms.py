@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator
+from typing import Any
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -16,18 +16,16 @@ from .refusals import bad
 class _InMemory(MultiPartParser):
     """The body is in memory already; nothing of it goes to a disk, which may be read-only."""
 
-    spool_max_size: ClassVar[int] = 1 << 62
+    spool_max_size = 1 << 62
 
 
 async def of_form(body: bytes, content_type: str, limits: Limits) -> Call:
     """All files of a form in their order. Refusal (400, 413) where it is damaged, or holds no file."""
 
-    async def whole() -> AsyncIterator[bytes]:
+    async def whole() -> AsyncGenerator[bytes, None]:
         yield body
 
-    parser = _InMemory(
-        Headers({"content-type": content_type}), whole(), max_files=limits.max_images + 1, max_fields=64
-    )
+    parser = _InMemory(Headers({"content-type": content_type}), whole(), max_files=limits.max_images + 1, max_fields=64)
     try:
         form = await parser.parse()
     except MultiPartException as error:

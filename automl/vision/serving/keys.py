@@ -56,7 +56,7 @@ class Keys:
         if kind.lower() != "bearer" or not shown:
             raise _refusal("This model asks for a key.", "Send the header Authorization: Bearer <key>.")
         wanted = _hash(shown)
-        if not any([hmac.compare_digest(wanted, one) for one in self._hashes]):  # a list: all are compared
+        if not sum(hmac.compare_digest(wanted, one) for one in self._hashes):  # a sum: all are compared
             raise _refusal("This key is not one of the model's.", "Ask whoever runs the server for one.")
 
 

@@ -13,9 +13,7 @@ class Measures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "tessera_requests", "Answered requests.", ("route", "status"), registry=self.registry
-        )
+        self.requests = Counter("tessera_requests", "Answered requests.", ("route", "status"), registry=self.registry)
         self.seconds = Histogram(
             "tessera_request_seconds", "Seconds to an answer.", ("route",), buckets=_SECONDS, registry=self.registry
         )

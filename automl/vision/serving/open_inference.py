@@ -1,8 +1,8 @@
 """Open Inference Protocol v2: images in, tensors out, as JSON or with the binary tensor data extension.
 
-Input `image`, BYTES [N]: image files, in JSON as base64 (the protocol leaves the encoding open), in the binary form each
-as four bytes of its length, little-endian, and itself. Outputs: `predictions`, BYTES [N], the answers of the scoring
-schema as JSON text, and the same numbers as tensors. Where images differ in their number of objects, K is the largest,
+Input `image`, BYTES [N]: image files, in JSON as base64 (the protocol leaves the encoding open), in the binary form
+each as four bytes of its length, little-endian, and itself. Outputs: `predictions`, BYTES [N], the answers of the
+scoring schema as JSON text, and the same numbers as tensors. Where images differ in their number of objects, K is the largest,
 and what is beyond `num_detections` is 0 (-1 in `class_ids`).
 """
 
@@ -132,8 +132,11 @@ def _divide(body: bytes, length: str | None) -> tuple[bytes, bytes]:
     if length is None:
         return body, b""
     if not length.strip().isdecimal() or int(length) > len(body):
-        raise bad("schema", f"{LENGTH_HEADER} is {length!r} for a body of {len(body)} bytes.", "It is the length of the "
-                  "JSON part.")
+        raise bad(
+            "schema",
+            f"{LENGTH_HEADER} is {length!r} for a body of {len(body)} bytes.",
+            "It is the length of the JSON part.",
+        )
     return body[: int(length)], body[int(length) :]
 
 
@@ -168,12 +171,16 @@ def _flat(data: list[Any]) -> list[Any]:
 
 def _elements(rest: bytes, limits: Limits) -> list[bytes]:
     """What length and bytes, in turn, hold."""
-    found, at = [], 0
+    found: list[bytes] = []
+    at = 0
     while at < len(rest) and len(found) <= limits.max_images:
         size = int.from_bytes(rest[at : at + 4], "little")
         if at + 4 + size > len(rest):
-            raise bad("schema", f"Element {len(found)} of the binary data ends after them.", "Each element is four bytes "
-                      "of its length, little-endian, and itself.")
+            raise bad(
+                "schema",
+                f"Element {len(found)} of the binary data ends after them.",
+                "Each element is four bytes of its length, little-endian, and itself.",
+            )
         found.append(rest[at + 4 : at + 4 + size])
         at += 4 + size
     return found

@@ -107,7 +107,10 @@ def _paths(name: str, names: Sequence[str]) -> dict[str, Any]:
                 "operationId": "metrics",
                 "summary": "Measures for Prometheus.",
                 "responses": {
-                    "200": {"description": "Its text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                    "200": {
+                        "description": "Its text format.",
+                        "content": {"text/plain": {"schema": {"type": "string"}}},
+                    },
                     **_refusals("401"),
                 },
             }
@@ -135,8 +138,10 @@ def _schemas(task: str, names: Sequence[str]) -> dict[str, Any]:
     return {
         "Prediction": _prediction(task),
         "NamedPrediction": {
-            "allOf": [_ref("Prediction"), {"type": "object", "required": ["filename"], "properties": {"filename": {
-                "type": "string"}}}]
+            "allOf": [
+                _ref("Prediction"),
+                {"type": "object", "required": ["filename"], "properties": {"filename": {"type": "string"}}},
+            ]
         },
         "Settings": settings,
         "ScoreRequest": {
@@ -262,7 +267,9 @@ def _setting(name: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": _JSON_TYPES[row.kind], "description": row.help}
     bounds = (("minimum", row.low, row.low_open), ("maximum", row.high, row.high_open))
     return schema | {
-        f"exclusive{word.capitalize()}" if is_open else word: value for word, value, is_open in bounds if value is not None
+        f"exclusive{word.capitalize()}" if is_open else word: value
+        for word, value, is_open in bounds
+        if value is not None
     }
 
 

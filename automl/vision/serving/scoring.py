@@ -98,8 +98,8 @@ def load_model(task: str, folder: str | Path, batch_size: int = 1, **settings: A
 
 
 def run(scorer: Scorer, data: Any) -> Any:
-    """What `run` of a scoring script answers: for bytes (or a request that gives bytes) the JSON text of one object, for
-    JSON text that of a list, for a mini-batch of paths a list of JSON texts, one per image."""
+    """What `run` of a scoring script answers: for bytes (or a request that gives bytes) the JSON text of one object,
+    for JSON text that of a list, for a mini-batch of paths a list of JSON texts, one per image."""
     if hasattr(data, "get_data"):
         data = data.get_data(cache=False)
     if isinstance(data, bytes | bytearray):

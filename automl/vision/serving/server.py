@@ -24,6 +24,7 @@ from .limits import PREFIX, Limits
 from .options import ENVIRONMENT, Place, add_options, place_of
 from .served import Served
 
+
 def run(
     model: Served,
     place: Place,

@@ -57,7 +57,9 @@ class ImageSet:
     def sha256(self) -> str:
         """One hash of all images and what people said about them, whatever their order and their files' names."""
         lines = sorted(
-            json.dumps([key, sorted(example.labels), [[o.label, o.box, o.is_crowd, o.polygons] for o in example.objects]])
+            json.dumps(
+                [key, sorted(example.labels), [[o.label, o.box, o.is_crowd, o.polygons] for o in example.objects]]
+            )
             for key, example in zip(self.keys, self.examples, strict=True)
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -214,9 +214,7 @@ class _Run:
     def _write_artifacts(self, data: RunData, start: str) -> None:
         if not self.world.is_first:
             return
-        described = Description(
-            self.resolved.task, self.resolved.model.name, data.classes, self.settings, start
-        )
+        described = Description(self.resolved.task, self.resolved.model.name, data.classes, self.settings, start)
         description.write(self.job.output / ARTIFACTS, described)
 
     def _finish(
