@@ -102,13 +102,13 @@ def _constraints(path: Path) -> dict[str, str]:
 
 def _licence(name: str) -> str:
     """As the package says it."""
-    about = metadata.metadata(name)
-    for key in ("License-Expression", "License"):
-        said = (about[key] if key in about else "").strip()
+    about = metadata.metadata(name).json
+    for key in ("license_expression", "license"):
+        said = str(about.get(key, "")).strip()
         if said and len(said) < 100:
             return said
-    classifiers = [one for one in about.get_all("Classifier") or [] if one.startswith("License :: OSI Approved :: ")]
-    return "; ".join(one.rpartition(" :: ")[2] for one in classifiers) or "see the package"
+    listed = [one for one in about.get("classifier", []) if one.startswith("License :: OSI Approved :: ")]
+    return "; ".join(one.rpartition(" :: ")[2] for one in listed) or "see the package"
 
 
 def _sha256(path: Path) -> str:

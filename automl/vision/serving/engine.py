@@ -31,7 +31,8 @@ FORMATS = "Send JPEG, PNG, BMP, TIFF, WebP or DICOM."
 
 
 class Answer(Protocol):
-    """`said` is the object of parity.md B.15.2; `arrays` its numbers: probs (C,), or boxes (N, 4), scores, class_ids."""
+    """`said` is the object of parity.md B.15.2; `arrays` its numbers: probs (C,), or boxes (N, 4), scores and
+    class_ids (N,)."""
 
     said: dict[str, Any]
     arrays: dict[str, np.ndarray]

@@ -2,8 +2,8 @@
 
 Input `image`, BYTES [N]: image files, in JSON as base64 (the protocol leaves the encoding open), in the binary form
 each as four bytes of its length, little-endian, and itself. Outputs: `predictions`, BYTES [N], the answers of the
-scoring schema as JSON text, and the same numbers as tensors. Where images differ in their number of objects, K is the largest,
-and what is beyond `num_detections` is 0 (-1 in `class_ids`).
+scoring schema as JSON text, and the same numbers as tensors. Where images differ in their number of objects, K is the
+largest, and what is beyond `num_detections` is 0 (-1 in `class_ids`).
 """
 
 from __future__ import annotations
