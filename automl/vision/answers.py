@@ -1,4 +1,4 @@
-"""Predictions in the words of a scoring answer (parity.md B.15.2). No torch here: every way to predict says the same."""
+"""Predictions in the words of a scoring answer (parity.md B.15.2). No torch here: all ways to predict say the same."""
 
 from __future__ import annotations
 

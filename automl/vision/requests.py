@@ -21,6 +21,6 @@ class Thresholds:
 class Request:
     """What may be asked differently for each request; None: as in training. `tiles` replaces the training's tiling."""
 
-    thresholds: Thresholds = Thresholds()  # noqa: RUF009  frozen
+    thresholds: Thresholds = Thresholds()
     tiles: Grid | None = None
     max_polygon_points: int | None = None

@@ -1,4 +1,4 @@
-"""Of boxes that mean the same object, the best one stays. Numpy alone: training and the runtime without torch use it."""
+"""Of boxes that mean the same object the best one stays. Numpy alone: shared with the runtime without torch."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _settle(model: VisionModel) -> None:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 1.0
     side = model.input_spec.sizes.get("validation_crop", 128)
-    images = torch.stack([torch.from_numpy(scene(side, side, seed)).permute(2, 0, 1) / 255 for seed in range(4)])
+    images = torch.stack([torch.from_numpy(scene(side, side, seed).copy()).permute(2, 0, 1) / 255 for seed in range(4)])
     model.train()
     network: Any = model.network
     with torch.no_grad():
@@ -74,7 +74,7 @@ def _settle(model: VisionModel) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("weight") and any(part in name for part in ("cls_logits", "cls_score", "bbox_pred", "heads.")):
             with torch.no_grad():
-                nn.init.normal_(parameter, std=0.6 / parameter[0].numel() ** 0.5)
+                nn.init.normal_(parameter, std=0.3 / parameter[0].numel() ** 0.5)
 
 
 def scene(width: int, height: int, seed: int) -> np.ndarray:

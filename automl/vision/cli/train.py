@@ -7,7 +7,8 @@ held out. A job file in YAML may hold everything; options win over it. For examp
       --model-name yolov5 --model-size small --number-of-epochs 5 --output out/
 
 The folder gets outputs/model.pt (weights), train_artifacts/ (labels, settings, predictions on the validation data,
-model.onnx), run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which --resume goes on.
+model.onnx), run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which
+--resume goes on.
 """
 
 from __future__ import annotations

@@ -27,7 +27,11 @@ def of(model: VisionModel, *, normalize: bool) -> dict[str, Any]:
     }
     network: Any = model.network
     if model.family == "yolov5":
-        found |= {"strides": [8, 16, 32], "anchors": model.anchors.tolist(), "fixed": {"image_size": spec.sizes["image"]}}  # type: ignore[operator,union-attr]
+        found |= {
+            "strides": [8, 16, 32],
+            "anchors": model.anchors.tolist(),
+            "fixed": {"image_size": spec.sizes["image"]},
+        }  # type: ignore[operator,union-attr]
     elif model.family == "retinanet":
         found |= {
             "strides": [8, 16, 32, 64, 128],

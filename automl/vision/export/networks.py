@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
@@ -59,9 +60,8 @@ def _of_images(network: nn.Module, outputs: list[str], batch_size: int | None, s
     free: dict[int, str] = {} if batch_size else {0: "batch"}
     if side is None:
         free |= {2: "height", 3: "width"}
-    random = torch.Generator().manual_seed(0)
     trials = [
-        {"input1": torch.rand((batch_size or batch, 3, *(sides if side is None else (side, side))), generator=random)}
+        {"input1": _images(batch_size or batch, *(sides if side is None else (side, side)))}
         for batch, sides in zip(BATCHES, SIDES, strict=True)
     ]
     return Traced(network, trials, outputs, {"input1": free})
@@ -75,7 +75,7 @@ def _of_regions(model: VisionModel, proposals: nn.Module) -> Traced:
     trials = []
     for trial, batch in enumerate(BATCHES):
         with torch.no_grad():
-            maps = proposals(torch.rand(batch, 3, *SIDES[trial], generator=torch.Generator().manual_seed(trial)))
+            maps = proposals(_images(batch, *SIDES[trial]))
         inputs = {f"features_{level}": maps[level] for level in range(4)}
         for kind, counts in kinds:
             for level, count in enumerate(counts[trial]):
@@ -83,6 +83,12 @@ def _of_regions(model: VisionModel, proposals: nn.Module) -> Traced:
         trials.append(inputs)
     outputs = ["logits", "deltas", *(["mask_logits"] if network.has_masks else [])]
     return Traced(network, trials, outputs, free)
+
+
+def _images(batch: int, height: int, width: int) -> Tensor:
+    """(batch, 3, height, width) of 0..1, soft as photos are: noise makes numbers that no photo makes."""
+    small = torch.rand((batch, 3, 8, 8), generator=torch.Generator().manual_seed(batch))
+    return F.interpolate(small, size=(height, width), mode="bicubic").clamp(0, 1)
 
 
 def _regions(count: int, batch: int) -> Tensor:

@@ -165,7 +165,7 @@ def _network(architecture: Architecture, classes: int, settings: Mapping[str, An
 
 
 def _fix_scales(heads: Any) -> None:
-    """Says how large the feature maps are. torchvision guesses it from the first image a network sees, and guesses wrong
+    """Says how large the feature maps are. torchvision guesses it from the first image that a network sees, and wrong
     where a side of that is shorter than 75 pixels."""
     for pool in (heads.box_roi_pool, heads.mask_roi_pool):
         if pool is not None:

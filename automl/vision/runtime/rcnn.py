@@ -82,9 +82,7 @@ class Rcnn:
 
     # --- Proposals ---------------------------------------------------------------------------------------------------
 
-    def _proposals(
-        self, objectness: Floats, moves: Floats, anchors: list[Floats], size: tuple[int, int]
-    ) -> Floats:
+    def _proposals(self, objectness: Floats, moves: Floats, anchors: list[Floats], size: tuple[int, int]) -> Floats:
         """Boxes (N, 4) that may hold an object, best first (Ren et al. 2015)."""
         rules = self.facts["rpn"]
         chosen, levels, start = [], [], 0

@@ -40,9 +40,7 @@ class RetinaNet:
         found = self.detect(batch, [(batch.shape[2], batch.shape[3])] * len(batch), limits)
         return {f"{name}_{at}": one[name] for at, one in enumerate(found) for name in ("boxes", "scores", "labels")}
 
-    def detect(
-        self, batch: Floats, sizes: Sequence[tuple[int, int]], limits: Limits
-    ) -> list[dict[str, NDArray[Any]]]:
+    def detect(self, batch: Floats, sizes: Sequence[tuple[int, int]], limits: Limits) -> list[dict[str, NDArray[Any]]]:
         """Boxes in pixels of the batch's images, of which only the part of `sizes` (height, width) is no padding."""
         height, width = batch.shape[2:]
         levels = boxes.anchors(height, width, self.graph.facts)

@@ -44,7 +44,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`said` is the answer in words (parity.md B.15.2); `arrays` the same as numbers: `probs` (C,), or `boxes` (N, 4) of
+    """`said` is the answer in words (parity.md B.15.2), `arrays` the same as numbers: `probs` (C,), or `boxes` (N, 4),
     x1 y1 x2 y2 as shares of the image, `scores` (N,) and `class_ids` (N,)."""
 
     said: dict[str, Any]
@@ -110,7 +110,10 @@ class Runner:
             raise DataError(f"The image has {size:,} bytes, more than the {self.max_bytes:,} that are taken.")
         if content == b"":
             raise DataError("The image is empty.")
-        picture = images.read(content, resize=self._rule, max_pixels=self.max_pixels)
+        try:
+            picture = images.read(content, resize=self._rule, max_pixels=self.max_pixels)
+        except ImportError as error:  # the readers of DICOM are extra packages
+            raise DataError(f"The image is DICOM, and {error.name} is not installed here.") from error
         shown = picture.pixels
         if self.task in tasks.CLASSIFIES:
             resize, crop = self.settings["validation_resize_size"], self.settings["validation_crop_size"]
@@ -138,8 +141,8 @@ class Runner:
 
     def outputs(self, batch: NDArray[np.float32], request: Request | None = None) -> dict[str, Array]:
         """What parity.md B.16 promises for a batch (B, 3, H, W) as the graph takes it: `output1` of logits
-        (classification) or raw rows (yolov5), else `boxes_i`, `labels_i`, `scores_i` and `masks_i` of image i, in pixels
-        of the batch."""
+        (classification) or raw rows (yolov5), else `boxes_i`, `labels_i`, `scores_i` and `masks_i` of image i, in its
+        pixels."""
         if isinstance(self._model, Classifier | Yolov5):
             return self._model.outputs(batch)
         limits = Limits.of(self.settings, (request or Request()).thresholds)
