@@ -115,7 +115,7 @@ def test_the_model_card_says_what_it_is_worth_and_where_it_comes_from(made: Pack
     assert "2" * 64 in text
     assert manifest.sha256_of(made.folder / "artifacts" / "model.onnx") in text
     assert "cold: the network knew nothing" in text
-    assert "cat has 3 images." in text
+    assert "red has 3 images." in text
     assert "No weights of others are in it" in read(made, "LICENSES/weights.md")
 
 
@@ -426,7 +426,7 @@ def test_a_training_leaves_the_old_products_files(training: Path, monkeypatch: p
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "model_settings"
         )
     )
-    assert settings == {"validation_resize_size": 36, "validation_crop_size": 32}
+    assert settings == {"validation_resize_size": 72, "validation_crop_size": 64}
 
 
 def test_a_model_that_was_not_exported_has_a_script_but_no_mlflow_model(training: Path, tmp_path: Path) -> None:

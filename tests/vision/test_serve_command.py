@@ -86,8 +86,8 @@ def test_refusals(
 
 
 def test_the_environment_changes_settings_for_all_requests(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TESSERA_SERVE_VALIDATION_RESIZE_SIZE", "50")
-    assert open_model(packaged).runner.settings["validation_resize_size"] == 50
+    monkeypatch.setenv("TESSERA_SERVE_VALIDATION_RESIZE_SIZE", "80")
+    assert open_model(packaged).runner.settings["validation_resize_size"] == 80
     monkeypatch.setenv("TESSERA_SERVE_BOX_SCORE_THRESHOLD", "0.5")
     with pytest.raises(UsageError, match="box_score_threshold has no meaning for resnet18"):
         open_model(packaged)
@@ -183,8 +183,8 @@ def shown(text: str) -> tuple[int, int]:
 def test_an_explanation_holds_what_was_asked_for(place: str, request: pytest.FixtureRequest) -> None:
     explain = Explainer(request.getfixturevalue(place))
     found = explain(RED, {"xai_algorithm": "guided_backprop", "attributions": True})
-    assert shown(found["visualizations"]) == (64, 64)  # two by two crops of 32
-    assert np.shape(found["attributions"]) == (3, 32, 32)
+    assert shown(found["visualizations"]) == (128, 128)  # two by two crops
+    assert np.shape(found["attributions"]) == (3, 64, 64)
     found = explain(RED, {"xai_algorithm": "integrated_gradients", "n_steps": 2, "visualizations": False})
     assert found == {}
 

@@ -7,30 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from automl.vision import description, models, predictions
+from automl.vision import description, predictions
 from automl.vision.export import export
-from automl.vision.spec import resolve, tasks
+from automl.vision.spec import tasks
 from automl.vision.train import checkpoints
+from tests.vision import exporting
 
-CLASSES = ["cat", "dog", "emu"]
-CROPS = {"training_crop_size": 32, "validation_crop_size": 32, "validation_resize_size": 36}
-SMALL: dict[str, dict[str, Any]] = {
-    tasks.CLASSIFICATION: CROPS,
-    tasks.MULTILABEL: CROPS,
-    tasks.DETECTION: {"model_size": "small", "image_size": 64, "box_score_threshold": 0.001},
-    tasks.SEGMENTATION: {"min_size": 64, "max_size": 96, "box_score_threshold": 0.01},
-}
+CLASSES = exporting.CLASSES
 
 
 def folder(
     place: Path, task: str = tasks.CLASSIFICATION, name: str = "resnet18", *, start: str = "cold", onnx: bool = True
 ) -> Path:
     """The output folder of a training of `name`, with predictions of four images."""
-    settings = {**resolve(task, name, SMALL[task]).effective, "random_seed": 3}
-    torch.manual_seed(3)
-    model = models.build(name, task=task, num_classes=len(CLASSES), settings=settings).eval()
+    model, settings = exporting.make(name, task=task, random_seed=3)
     checkpoints.save(model.state_dict(), place / "outputs" / "model.pt")
     artifacts = place / description.ARTIFACTS
     description.write(artifacts, description.Description(task, name, CLASSES, settings, start))
@@ -61,5 +52,5 @@ def _record(task: str, name: str, settings: dict[str, Any], start: str) -> dict[
         "validation_images": 4,
         "classes": CLASSES,
         "effective": settings,
-        "warnings": ["cat has 3 images."],
+        "warnings": ["red has 3 images."],
     }
