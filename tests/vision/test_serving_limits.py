@@ -166,6 +166,13 @@ def test_a_content_type_that_says_nothing_of_an_image(kind: str, words: str) -> 
         assert reply.status == 415
 
 
+def test_a_packed_body_is_not_unpacked() -> None:
+    """A few bytes could become gigabytes."""
+    with Server() as running:
+        reply = running.send("POST", "/score", RED, content_type="image/png", content_encoding="gzip")
+    assert (reply.status, "The body is packed (gzip)." in reply.sentence) == (415, True)
+
+
 def test_no_answer_in_time_is_a_503_that_says_so() -> None:
     with Server(limits=Limits(timeout=0.05)) as running:
         running.runner.may_go.clear()

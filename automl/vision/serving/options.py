@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from .limits import PREFIX
 
 ENVIRONMENT = f"""\
-from the environment:
-  {PREFIX}KEYS          keys, separated by commas; then every request shows one of them as Authorization: Bearer
-  {PREFIX}KEYS_FILE     a file with one key a line
-  {PREFIX}MAX_IMAGE_MB, MAX_BODY_MB, MAX_MEGAPIXELS, MAX_IMAGES, TIMEOUT          bounds of one request
-  {PREFIX}QUEUE_IMAGES, QUEUE_MB, BATCH_SIZE, BATCH_WAIT_MS, THREADS, CORES, DRAIN   bounds of all, and batches
-  {PREFIX}BOX_SCORE_THRESHOLD and other settings in capitals        for requests that say nothing else
+from the environment, each with {PREFIX} before it:
+  KEYS, KEYS_FILE      keys, separated by commas; a file with one a line. With keys, every request shows one of them as
+                       Authorization: Bearer <key>
+  MAX_IMAGE_MB, MAX_BODY_MB, MAX_MEGAPIXELS, MAX_IMAGES, TIMEOUT
+                       bounds of one request
+  QUEUE_IMAGES, QUEUE_MB, BATCH_SIZE, BATCH_WAIT_MS, THREADS, CORES, DRAIN
+                       bounds of all requests together, and how images become batches
+  BOX_SCORE_THRESHOLD and other settings
+                       for requests that say nothing else
+LOG_LEVEL (INFO) says how much is logged.
 """
 
 
