@@ -10,6 +10,7 @@ from typing import Any
 
 from automl.vision.errors import DataError
 from automl.vision.spec import resolve
+from automl.vision.spec.resolve import row_named
 
 ARTIFACTS = "train_artifacts"
 """The folder of a run's output that holds them."""
@@ -54,7 +55,8 @@ def read(folder: Path, changes: Mapping[str, Any] | None = None) -> Description:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is damaged.") from error
-    resolved = resolve(task, name, {**own, **(changes or {})})
+    replaced = {row_named(key).name: value for key, value in (changes or {}).items()}
+    resolved = resolve(task, name, {**own, **replaced})
     return Description(resolved.task, name, classes, dict(resolved.effective), start)
 
 

@@ -19,7 +19,14 @@ from automl.vision.spec import resolve, tasks
 
 CLASSES = ["red", "green", "blue"]
 CROP = {"training_crop_size": 64, "validation_crop_size": 64, "validation_resize_size": 72}
-RANGE = {"min_size": 128, "max_size": 200, "box_score_threshold": 0.05, "box_detections_per_image": 20}
+# torchvision pads images to the size of the largest in their batch, and then says something else about them: one each.
+RANGE = {
+    "validation_batch_size": 1,
+    "min_size": 128,
+    "max_size": 200,
+    "box_score_threshold": 0.05,
+    "box_detections_per_image": 20,
+}
 SETTINGS: dict[str, dict[str, Any]] = {
     "yolov5": {"image_size": 128, "model_size": "small", "box_score_threshold": 0.05},
     "fasterrcnn": RANGE,
@@ -44,7 +51,7 @@ def make(name: str, *, task: str | None = None, **given: Any) -> tuple[VisionMod
     architecture = models.ARCHITECTURES[name]
     task = task or architecture.tasks[0]
     own = SETTINGS.get(architecture.family, CROP)
-    settings = resolve(task, name, {**own, "validation_batch_size": 2, **given}).effective
+    settings = resolve(task, name, {"validation_batch_size": 2, **own, **given}).effective
     torch.manual_seed(0)
     model = models.build(name, task=task, num_classes=len(CLASSES), settings=settings)
     _settle(model)
