@@ -20,8 +20,8 @@ from automl.vision.packaging import package
 from automl.vision.predict import Predictor
 from automl.vision.spec import tasks
 from automl.vision.train.restoring import restore
-from tests.vision import exporting, trained
-from tests.vision.test_export import assert_same
+from tests.vision import trained
+from tests.vision.test_export import SOURCES, assert_same
 
 MODELS = {
     tasks.CLASSIFICATION: "resnet18",
@@ -134,14 +134,10 @@ def test_a_bundle_alone_predicts_what_torch_predicts(
 ) -> None:
     training, bundle = bundles[task]
     network = restore(training, torch.device("cpu"))
-    images = [exporting.png(*size, seed) for seed, size in enumerate([(128, 128), (150, 100), (90, 200)])]
     predictor = Predictor(network.model, network.classes, network.settings)
-    wanted = [answer for _source, answer in predictor(images)]  # type: ignore[misc]
+    # One by one: in a batch, torch pads images to the size of the largest.
+    wanted = [answer for image in SOURCES for _source, answer in predictor([image])]  # type: ignore[misc]
     with serving(environment, bundle) as port:
-        given = [post(port, image) for image in images]
-    if task == tasks.CLASSIFICATION:
-        for torchs, ours in zip(wanted, given, strict=True):
-            assert ours["labels"] == torchs["labels"]
-            assert ours["probs"] == pytest.approx(torchs["probs"], abs=1e-4)
-    else:
-        assert assert_same(given, wanted) > 0
+        given = [post(port, image) for image in SOURCES]
+    count = assert_same(given, wanted)
+    assert task == tasks.CLASSIFICATION or count > 10, "enough was found to compare"
