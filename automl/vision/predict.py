@@ -52,7 +52,7 @@ class Predictor:
         asked = request or Request()
         remaining = iter(sources)
         while chunk := list(islice(remaining, self.batch_size)):
-            read = [self._read(source) for source in chunk]
+            read = [self.read(source) for source in chunk]
             tensors = [one for one in read if isinstance(one, Tensor)]
             said_of = iter(self.answers(tensors, asked))
             for source, one in zip(chunk, read, strict=True):
@@ -84,13 +84,14 @@ class Predictor:
         """Features (D,) float32 of the model without its head, one per image, in order; or why it could not be read."""
         remaining = iter(sources)
         while chunk := list(islice(remaining, self.batch_size)):
-            read = [self._read(source) for source in chunk]
+            read = [self.read(source) for source in chunk]
             tensors = [one.to(self.model.device) for one in read if isinstance(one, Tensor)]
             rows = iter(self.model.embed(tensors).cpu().numpy() if tensors else [])
             for source, one in zip(chunk, read, strict=True):
                 yield (source, next(rows)) if isinstance(one, Tensor) else one
 
-    def _read(self, source: Source) -> Tensor | Failure:
+    def read(self, source: Source) -> Tensor | Failure:
+        """The image as `answers` takes it, or why it could not be read."""
         try:
             pixels = images.read(source, resize=self.rule).pixels
         except DataError as error:

@@ -69,6 +69,8 @@ def assert_exported(out: Path, image: Path, capsys: pytest.CaptureFixture[str]) 
     """The training ended with a graph that predicts without torch, and `export` writes others."""
     runner = Runner.open(out / "train_artifacts")
     wanted = runner.predict([runner.read(image)])[0].said["probs"]
+    assert (out / "outputs" / "scoring_file_v_1_0_0.py").is_file()
+    assert (out / "outputs" / "mlflow-model" / "artifacts" / "model.onnx").is_file()
     before = (out / "train_artifacts" / "settings.json").read_bytes()
     code, said, _err = call(capsys, "export", "--model", str(out), "--batch-size", "2")
     assert (code, said["files"], said["batch_size"]) == (0, [str(out / "outputs" / "model_2.onnx")], 2)

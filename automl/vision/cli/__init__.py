@@ -12,7 +12,7 @@ from typing import Any
 
 from automl.vision.errors import Stopped, VisionError
 
-from . import convert, evaluate, export, hyperparameters, models, predict, train
+from . import convert, evaluate, export, hyperparameters, models, package, predict, serve, train
 from .output import Output
 
 COMMANDS: dict[str, Any] = {
@@ -20,6 +20,8 @@ COMMANDS: dict[str, Any] = {
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "package": package,
+    "serve": serve,
     "convert": convert,
     "list-models": models,
     "list-hyperparameters": hyperparameters,
@@ -35,8 +37,8 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     whole = argparse.ArgumentParser(
         prog="python -m automl.vision",
-        description="Train image models on labeled images, apply and export them: classification (one or several "
-        "labels), object detection, instance segmentation.",
+        description="Train image models on labeled images, apply, export, package and serve them: "
+        "classification (one or several labels), object detection, instance segmentation.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -18,6 +18,7 @@ from automl.vision import description
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.description import ARTIFACTS, Description, write_json
 from automl.vision.errors import DataError, UsageError, VisionError
+from automl.vision.packaging import write_run_artifacts
 from automl.vision.spec import Resolved, resolve, tasks
 from automl.vision.transforms import Batch, Pipeline
 
@@ -134,6 +135,7 @@ class _Run:
         if source is not None:
             sentences, start = checkpoints.carry(model, source, data.classes).sentences, "checkpoint"
             model.start = start
+            model.start_tag, model.start_licence = source.path.name, source.licence
         elif start == "cold":
             sentences = ["Training starts cold: there are no pretrained weights for this model. Allow for more epochs."]
         if self.settings["layers_to_freeze"]:
@@ -236,6 +238,7 @@ class _Run:
         if self.world.is_first:
             checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
             warnings += self._export(trainer.model, data.classes)
+            warnings += self._write_outputs()
         result = TrainResult(
             task=self.resolved.task,
             model_name=self.resolved.model.name,
@@ -267,6 +270,8 @@ class _Run:
                         "precision": trainer.precision.name,
                     },
                     "classes": data.classes,
+                    "start_weights": _start_weights(trainer.model),
+                    "data_sha256": {"training": data.training.sha256(), "validation": data.validation.sha256()},
                     "training_images": len(data.training),
                     "validation_images": len(data.validation),
                     "left_out": data.left_out,
@@ -287,6 +292,19 @@ class _Run:
         except VisionError as error:
             return [f"There is no model.onnx: {error}"]
         return []
+
+    def _write_outputs(self) -> list[str]:
+        """The files of parity B.11 beside the weights; the training stands without them, too."""
+        try:
+            write_run_artifacts(self.job.output)
+        except (VisionError, OSError) as error:
+            return [f"The scoring script and the MLflow model could not be written: {error}"]
+        return []
+
+
+def _start_weights(model: VisionModel) -> dict[str, str]:
+    """The weights that training began with: their tag (or file) and licence, empty where there were none."""
+    return {"tag": getattr(model, "start_tag", ""), "licence": getattr(model, "start_licence", "")}
 
 
 def pick_device(wanted: str, world: World) -> torch.device:
