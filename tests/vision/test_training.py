@@ -140,6 +140,21 @@ def test_early_stopping_waits_for_delay_and_patience() -> None:
     assert (tracker.best, tracker.best_epoch) == (0.5, 1)
 
 
+def test_while_nothing_is_found_the_last_epoch_is_kept() -> None:
+    tracker = Tracker(stops=True, patience=2, delay=1)
+    assert [tracker.seen(value, epoch) for epoch, value in enumerate([0.0, 0.0, 0.1, 0.1], start=1)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert (tracker.best, tracker.best_epoch, tracker.waiting) == (0.1, 3, 1)
+    still = Tracker(stops=True, patience=2, delay=1)
+    for epoch in (1, 2, 3):
+        still.seen(0.0, epoch)
+    assert (still.best_epoch, still.is_over) == (3, True)
+
+
 def test_a_checkpoint_is_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "last.pt"
     checkpoints.save({"epoch": 1}, path)
