@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from automl.vision import predictions
+from automl.vision import metrics, predictions
 from automl.vision.errors import DataError, Stopped, UsageError, VisionError
 from automl.vision.spec import tasks
 from automl.vision.train import checkpoints, speed
@@ -62,8 +62,8 @@ def test_every_task_trains_and_evaluates(task: str, tmp_path: Path) -> None:
         labels = pictures.colours(tmp_path / "data", each=5, multi=task == tasks.MULTILABEL)
     else:
         labels = pictures.squares(tmp_path / "data", polygons=task == tasks.SEGMENTATION)
-    made = run(task, labels, tmp_path / "out", number_of_epochs=1)
-    again = evaluate_run(tmp_path / "out", labels, build=tiny.build, evaluate=tiny.evaluate, device="cpu")  # type: ignore[arg-type]
+    made = run(task, labels, tmp_path / "out", number_of_epochs=1, evaluate=metrics.evaluate)
+    again = evaluate_run(tmp_path / "out", labels, build=tiny.build, evaluate=metrics.evaluate, device="cpu")  # type: ignore[arg-type]
     assert again.images == (15 if task in tasks.CLASSIFIES else 12)
     assert tasks.primary_metric(task) in again.metrics
     assert made.result.start == "cold"
