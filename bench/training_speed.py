@@ -5,13 +5,14 @@
 
 The plain loop: a folder per class, PIL, RandomResizedCrop, flip, ToTensor, Normalize, a DataLoader with two worker
 processes, SGD with momentum, fp32. Ours: `automl.vision.train` with its defaults, which also changes colours. Rounds
-alternate in one process. "First epoch" of ours counts from the first file read to the last step: decoding into the cache,
-building the network, the probe of the memory layout. Prints Markdown: medians of images per second, and ratios.
+alternate in one process. "First epoch" of ours counts from the first file read to the last step: decoding into the
+cache, building the network, the probe of the memory layout. Prints Markdown: medians of images per second, and ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -164,7 +165,7 @@ def ours(
     notes += result.notes
     ends = [marks[epoch][-1] for epoch in sorted(marks)]
     # A later epoch begins where the one before it ended; between them lies one checkpoint.
-    return [ends[0] - begin, *(b - a for a, b in zip(ends, ends[1:], strict=False))]
+    return [ends[0] - begin, *(b - a for a, b in itertools.pairwise(ends))]
 
 
 def _with(job: Any, settings: dict[str, Any]) -> Any:
