@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -30,6 +31,7 @@ def is_dicom(head: bytes) -> bool:
 
 def size(source: Path | BinaryIO) -> tuple[int, int]:
     """(width, height) from the header; DataError where it has none."""
+    _require_reader()
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -44,6 +46,7 @@ def size(source: Path | BinaryIO) -> tuple[int, int]:
 def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
     """`[H,W,3]` uint8 of one frame (from 0), as a labeler first sees it: grey through the modality table, then the
     file's window or, without one, its range of values; MONOCHROME1 inverted. DataError where it cannot be decoded."""
+    _require_reader()
     import pydicom
     from pydicom.errors import InvalidDicomError
     from pydicom.pixels.utils import pixel_array
@@ -58,6 +61,14 @@ def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
         return _colour(pixels, dataset) if _has_colour(dataset) else _grey(pixels, dataset)
     except (InvalidDicomError, *_BROKEN) as error:
         raise DataError(f"{name} is a DICOM file that cannot be decoded: {str(error)[:200]}") from error
+
+
+def _require_reader() -> None:
+    """DataError where this installation, such as a bundle made without --dicom, cannot read DICOM at all."""
+    if importlib.util.find_spec("pydicom") is None:
+        raise DataError(
+            "The image is a DICOM file, and this installation cannot read those.", "Install pydicom, or send a PNG."
+        )
 
 
 def _has_colour(dataset: Any) -> bool:

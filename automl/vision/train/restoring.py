@@ -34,17 +34,21 @@ class Trained:
 def restore(
     folder: Path, device: torch.device, *, changes: Mapping[str, Any] | None = None, build: Builder | None = None
 ) -> Trained:
-    """The model that `train` left in `folder`, its settings replaced by `changes` (checked like any others).
+    """The model that `train` left in `folder`, or that lies in a bundle, its settings replaced by `changes` (checked
+    like any others).
 
     DataError where the folder holds no finished training, UsageError for changes that are not acceptable.
     """
-    if not (folder / description.ARTIFACTS / description.SETTINGS).exists():
+    place, weights = folder / description.ARTIFACTS, folder / "outputs" / "model.pt"
+    if not (place / description.SETTINGS).exists():
+        place, weights = folder / "artifacts", folder / "artifacts" / "model.safetensors"
+    if not (place / description.SETTINGS).exists():
         raise DataError(f"{folder} holds no training.", "Name the folder that was given to train as --output.")
-    described = description.read(folder / description.ARTIFACTS, changes)
+    described = description.read(place, changes)
     settings = described.settings
     if "weighted_loss" in settings:  # class weights are of the training data, and prediction has no use for them
         settings["weighted_loss"] = "0"
-    state = checkpoints.load(folder / "outputs" / "model.pt")
+    state = checkpoints.load(weights)
     facts: dict[str, Any] = {"task": described.task, "num_classes": len(described.classes), "settings": settings}
     try:
         if build is None:

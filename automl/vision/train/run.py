@@ -18,6 +18,7 @@ from automl.vision import description
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.description import ARTIFACTS, Description, write_json
 from automl.vision.errors import DataError, UsageError, VisionError
+from automl.vision.packaging import write_run_artifacts
 from automl.vision.spec import Resolved, resolve, tasks
 from automl.vision.transforms import Batch, Pipeline
 
@@ -53,6 +54,7 @@ def train(
     run = _Run.begin(job, report, build, evaluate)
     try:
         result = run.go(begin)
+        run.world.meet()
     finally:
         run.world.leave()
     report(Progress("done", 1, 1, result.epochs, result.epochs, metrics=numbers(result.metrics)))
@@ -77,8 +79,11 @@ class _Run:
         world = World.of_environment()
         try:
             job.output.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"{job.output} is a file, not a folder.", "Name a folder as --output.") from error
         except OSError as error:
-            raise UsageError(f"{job.output} cannot be written ({error.strerror}).") from error
+            sentence = f"{job.output} cannot be written ({error.strerror})."
+            raise UsageError(sentence, "Name another folder as --output.") from error
         device = pick_device(job.device, world)
         world.join(device)
         seed = world.told_by_first(_seed(job, resolved.effective))
@@ -95,6 +100,8 @@ class _Run:
             raise UsageError(
                 f"{job.output} holds a training already.", "Continue it with --resume, or name another folder."
             )
+        if job.resume and not (job.output / "checkpoints" / checkpoints.LAST).exists():
+            warnings.append(f"There is no checkpoint in {job.output} to go on from: training began anew.")
         model, start, sentences = self._model(data, source)
         warnings += sentences
         self._write_artifacts(data, start)
@@ -134,6 +141,7 @@ class _Run:
         if source is not None:
             sentences, start = checkpoints.carry(model, source, data.classes).sentences, "checkpoint"
             model.start = start
+            model.start_tag, model.start_licence = source.path.name, source.licence
         elif start == "cold":
             sentences = ["Training starts cold: there are no pretrained weights for this model. Allow for more epochs."]
         if self.settings["layers_to_freeze"]:
@@ -236,6 +244,7 @@ class _Run:
         if self.world.is_first:
             checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
             warnings += self._export(trainer.model, data.classes)
+            warnings += self._write_outputs()
         result = TrainResult(
             task=self.resolved.task,
             model_name=self.resolved.model.name,
@@ -267,6 +276,8 @@ class _Run:
                         "precision": trainer.precision.name,
                     },
                     "classes": data.classes,
+                    "start_weights": _start_weights(trainer.model),
+                    "data_sha256": {"training": data.training.sha256(), "validation": data.validation.sha256()},
                     "training_images": len(data.training),
                     "validation_images": len(data.validation),
                     "left_out": data.left_out,
@@ -288,6 +299,19 @@ class _Run:
             return [f"There is no model.onnx: {error}"]
         return []
 
+    def _write_outputs(self) -> list[str]:
+        """The files of parity B.11 beside the weights; the training stands without them, too."""
+        try:
+            write_run_artifacts(self.job.output)
+        except (VisionError, OSError) as error:
+            return [f"The scoring script and the MLflow model could not be written: {error}"]
+        return []
+
+
+def _start_weights(model: VisionModel) -> dict[str, str]:
+    """The weights that training began with: their tag (or file) and licence, empty where there were none."""
+    return {"tag": getattr(model, "start_tag", ""), "licence": getattr(model, "start_licence", "")}
+
 
 def pick_device(wanted: str, world: World) -> torch.device:
     """`auto`: the GPU of this process, else Apple's, else the CPU. UsageError where the named one is missing."""
@@ -299,8 +323,15 @@ def pick_device(wanted: str, world: World) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise UsageError(f"There is no device {wanted!r}.", "Use auto, cpu, cuda or mps.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("torch finds no CUDA GPU on this machine.", "Use --device cpu.")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device.type not in count:
+        raise UsageError(f"Training does not know the device {wanted!r}.", "Use auto, cpu, cuda or mps.")
+    if not count[device.type]:
+        kind = "CUDA GPU" if device.type == "cuda" else "GPU of Apple's"
+        raise UsageError(f"torch finds no {kind} on this machine.", "Use --device cpu, or auto.")
+    if device.index is not None and device.index >= count[device.type]:
+        last = count[device.type] - 1
+        raise UsageError(f"There is no device {wanted!r}: the last one is {device.type}:{last}.", "Use that, or auto.")
     return device
 
 
