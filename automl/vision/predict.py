@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -41,6 +44,8 @@ class Predictor:
             raise ValueError(f"The model knows {model.num_classes} classes, not {len(classes)}.")
         self.model, self.classes, self.settings = model.eval(), list(classes), dict(settings)
         self.batch_size = int(settings.get("validation_batch_size") or 1)
+        given = settings.get("number_of_workers")
+        self.workers = max(1, min(8, os.cpu_count() or 1) if given is None else int(given))
         self.rule = images.resize_rule(model.task, settings)
         self.grid = None if model.task in CLASSIFICATION else tiling.Grid.of(settings)
 
@@ -50,9 +55,7 @@ class Predictor:
         """One answer per image, in order (parity.md B.15.2): `probs` and `labels`, or `boxes` with coordinates of 0..1,
         and `polygon` for segmentation; or why the image could not be read."""
         asked = request or Request()
-        remaining = iter(sources)
-        while chunk := list(islice(remaining, self.batch_size)):
-            read = [self.read(source) for source in chunk]
+        for chunk, read in self._chunks(sources):
             tensors = [one for one in read if isinstance(one, Tensor)]
             said_of = iter(self.answers(tensors, asked))
             for source, one in zip(chunk, read, strict=True):
@@ -82,13 +85,24 @@ class Predictor:
     @torch.no_grad()
     def embeddings(self, sources: Iterable[Source]) -> Iterator[tuple[Source, np.ndarray] | Failure]:
         """Features (D,) float32 of the model without its head, one per image, in order; or why it could not be read."""
-        remaining = iter(sources)
-        while chunk := list(islice(remaining, self.batch_size)):
-            read = [self.read(source) for source in chunk]
+        for chunk, read in self._chunks(sources):
             tensors = [one.to(self.model.device) for one in read if isinstance(one, Tensor)]
             rows = iter(self.model.embed(tensors).cpu().numpy() if tensors else [])
             for source, one in zip(chunk, read, strict=True):
                 yield (source, next(rows)) if isinstance(one, Tensor) else one
+
+    def _chunks(self, sources: Iterable[Source]) -> Iterator[tuple[list[Source], list[Tensor | Failure]]]:
+        """Sources and what was read of them, a batch at a time; threads read the next batch while the model works."""
+        remaining = iter(sources)
+        waiting: deque[tuple[list[Source], list[Future[Tensor | Failure]]]] = deque()
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="reader") as pool:
+            while True:
+                while len(waiting) < 2 and (chunk := list(islice(remaining, self.batch_size))):
+                    waiting.append((chunk, [pool.submit(self.read, source) for source in chunk]))
+                if not waiting:
+                    return
+                chunk, reading = waiting.popleft()
+                yield chunk, [each.result() for each in reading]
 
     def read(self, source: Source) -> Tensor | Failure:
         """The image as `answers` takes it, or why it could not be read."""

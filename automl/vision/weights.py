@@ -26,6 +26,8 @@ from automl.vision.weights_registry import ALLOWED_LICENCES, REGISTRY, Weights
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 MANIFEST = "manifest.json"
+STARTS = ("imagenet", "coco", "self-supervised")
+LAYOUTS = ("whole", "backbone", "yolox", "dinov2")
 
 
 class WeightsError(ValueError):
@@ -161,8 +163,8 @@ def _listed(entry: Any, place: str) -> tuple[Weights, str]:
     file, digits = str(entry["file"]), str(entry["sha256"]).lower()
     if Path(file).name != file or len(digits) != 64:
         raise WeightsError(f"{place}: `file` is a name in the folder and `sha256` its 64 digits.")
-    if entry["start"] not in {"imagenet", "coco"} or entry["layout"] not in {"whole", "backbone", "yolox"}:
-        raise WeightsError(f"{place}: `start` is imagenet or coco, `layout` is whole, backbone or yolox.")
+    if entry["start"] not in STARTS or entry["layout"] not in LAYOUTS:
+        raise WeightsError(f"{place}: `start` is one of {', '.join(STARTS)}, `layout` one of {', '.join(LAYOUTS)}.")
     weights = Weights(
         tag=str(entry["tag"]),
         fits=tuple(str(name) for name in entry["fits"]),

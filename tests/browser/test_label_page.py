@@ -206,9 +206,11 @@ def test_regions_are_deleted_by_their_buttons_and_all_at_once_after_a_question(d
         at.drag((left, 100), (left + 60, 160))
     at.page.click(".object-delete >> nth=0")
     assert len(at.regions()) == 2
+    at.page.click("#regions-menu summary")
     at.page.click("#tool-delete-all")
     at.page.click("#confirm-dialog button[value=cancel]")
     assert len(at.regions()) == 2
+    at.page.click("#regions-menu summary")
     at.page.click("#tool-delete-all")
     at.page.click("#confirm-dialog [data-confirm-ok]")
     at.page.wait_for_selector(".object-place", state="detached")

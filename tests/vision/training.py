@@ -19,6 +19,7 @@ FAST: dict[str, Any] = {
     "random_seed": 3,
     "number_of_workers": 0,
     "memory_format": "channels_first",
+    "precision": "fp32",  # the same numbers on every machine
 }
 SMALL = {
     "training_crop_size": 24,

@@ -16,6 +16,7 @@ from typing import Any
 from automl.vision.errors import DataError
 
 from . import settings
+from .files import writable
 from .output import Output
 
 SETTINGS = (
@@ -62,6 +63,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
     if not arguments.model.is_dir():
         raise DataError(f"{arguments.model} is not a folder.", "Name the folder that was given to train as --output.")
+    if arguments.output:
+        writable(arguments.output / "metrics.json")
     begin = time.monotonic()
     found = evaluate_run(
         arguments.model,

@@ -51,7 +51,8 @@ class VisionModel(nn.Module):
     num_classes: int
     family: str
     start: str = "cold"
-    """`cold`, `imagenet`, `coco` or `checkpoint`: what the weights were when training began."""
+    """`cold`, `imagenet`, `coco`, `self-supervised` (no labels) or `checkpoint`: what the weights were when training
+    began."""
     start_tag: str = ""
     """The weights' tag in the registry, or the checkpoint's file name; empty for a cold start."""
     start_licence: str = ""

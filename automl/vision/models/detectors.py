@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from torchvision.ops.poolers import initLevelMapper
@@ -149,6 +150,13 @@ class TorchvisionDetector(VisionModel):
                 setattr(holder, name, value)
 
 
+class ExactBoxes(BoxCoder):
+    """Decodes boxes in fp32 whatever the arithmetic around it: bf16 tells coordinates around 500 only to 2 pixels."""
+
+    def decode_single(self, rel_codes: Tensor, boxes: Tensor) -> Tensor:
+        return cast(Tensor, super().decode_single(rel_codes.float(), boxes.float()))
+
+
 def _network(architecture: Architecture, classes: int, settings: Mapping[str, Any], spec: InputSpec) -> nn.Module:
     score = float(value_of(settings, "box_score_threshold", 0.3))
     overlap = float(value_of(settings, "nms_iou_threshold", 0.5))
@@ -158,10 +166,19 @@ def _network(architecture: Architecture, classes: int, settings: Mapping[str, An
     if architecture.family == "retinanet":
         backbone = _backbone(architecture, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
         limits = {"score_thresh": score, "nms_thresh": overlap, "detections_per_img": most}
-        return RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+        network = RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+        network.box_coder = _exact(network.box_coder)
+        return network
     kind = MaskRCNN if architecture.family == "maskrcnn" else FasterRCNN
     limits = {"box_score_thresh": score, "box_nms_thresh": overlap, "box_detections_per_img": most}
-    return kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+    network = kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+    for part in (network.rpn, network.roi_heads):
+        part.box_coder = _exact(part.box_coder)
+    return network
+
+
+def _exact(coder: BoxCoder) -> ExactBoxes:
+    return ExactBoxes(coder.weights, coder.bbox_xform_clip)
 
 
 def _fix_scales(heads: Any) -> None:

@@ -54,6 +54,7 @@ def train(
     run = _Run.begin(job, report, build, evaluate)
     try:
         result = run.go(begin)
+        run.world.meet()
     finally:
         run.world.leave()
     report(Progress("done", 1, 1, result.epochs, result.epochs, metrics=numbers(result.metrics)))
@@ -78,8 +79,11 @@ class _Run:
         world = World.of_environment()
         try:
             job.output.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"{job.output} is a file, not a folder.", "Name a folder as --output.") from error
         except OSError as error:
-            raise UsageError(f"{job.output} cannot be written ({error.strerror}).") from error
+            sentence = f"{job.output} cannot be written ({error.strerror})."
+            raise UsageError(sentence, "Name another folder as --output.") from error
         device = pick_device(job.device, world)
         world.join(device)
         seed = world.told_by_first(_seed(job, resolved.effective))
@@ -96,6 +100,8 @@ class _Run:
             raise UsageError(
                 f"{job.output} holds a training already.", "Continue it with --resume, or name another folder."
             )
+        if job.resume and not (job.output / "checkpoints" / checkpoints.LAST).exists():
+            warnings.append(f"There is no checkpoint in {job.output} to go on from: training began anew.")
         model, start, sentences = self._model(data, source)
         warnings += sentences
         self._write_artifacts(data, start)
@@ -317,8 +323,15 @@ def pick_device(wanted: str, world: World) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise UsageError(f"There is no device {wanted!r}.", "Use auto, cpu, cuda or mps.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("torch finds no CUDA GPU on this machine.", "Use --device cpu.")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device.type not in count:
+        raise UsageError(f"Training does not know the device {wanted!r}.", "Use auto, cpu, cuda or mps.")
+    if not count[device.type]:
+        kind = "CUDA GPU" if device.type == "cuda" else "GPU of Apple's"
+        raise UsageError(f"torch finds no {kind} on this machine.", "Use --device cpu, or auto.")
+    if device.index is not None and device.index >= count[device.type]:
+        last = count[device.type] - 1
+        raise UsageError(f"There is no device {wanted!r}: the last one is {device.type}:{last}.", "Use that, or auto.")
     return device
 
 
