@@ -387,6 +387,7 @@ def test_a_signal_stops_and_resume_gives_the_same_as_without(tmp_path: Path) -> 
         str(labels),
         "--frozen-features-first",
         "0",
+        "--no-onnx",
     ]
     common[common.index("--number-of-epochs") + 1] = "3"
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -66,7 +66,8 @@ def export(
     if batch_size is not None and not 1 <= batch_size <= LARGEST_BATCH:
         raise UsageError(f"The batch size cannot be {batch_size}.", f"Allowed: 1 to {LARGEST_BATCH}.")
     normalize = bool(value_of(settings, "enable_onnx_normalization", True))
-    still = copy.deepcopy(model).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()
+    still = copy.deepcopy(model).to("cpu", torch.float32).eval()
+    cast(Any, still).to(memory_format=torch.contiguous_format)
     said = json.dumps(facts.of(still, normalize=normalize))
     names = [f"model_{batch_size}.onnx" if batch_size else MODEL, HEADS]
     folder.mkdir(parents=True, exist_ok=True)

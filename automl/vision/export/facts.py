@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from automl.vision.models.base import VisionModel
+from automl.vision.models.yolov5_network import STRIDES
 from automl.vision.runtime.graphs import FORMAT
 
 
@@ -27,11 +28,8 @@ def of(model: VisionModel, *, normalize: bool) -> dict[str, Any]:
     }
     network: Any = model.network
     if model.family == "yolov5":
-        found |= {
-            "strides": [8, 16, 32],
-            "anchors": model.anchors.tolist(),
-            "fixed": {"image_size": spec.sizes["image"]},
-        }  # type: ignore[operator,union-attr]
+        anchors: Any = model.anchors
+        found |= {"strides": list(STRIDES), "anchors": anchors.tolist(), "fixed": {"image_size": spec.sizes["image"]}}
     elif model.family == "retinanet":
         found |= {
             "strides": [8, 16, 32, 64, 128],

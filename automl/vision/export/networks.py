@@ -164,7 +164,8 @@ class Regions(nn.Module):
 
     def __init__(self, model: VisionModel) -> None:
         super().__init__()
-        heads: Any = model.network.roi_heads
+        network: Any = model.network
+        heads = network.roi_heads
         self.box_head, self.box_predictor = heads.box_head, heads.box_predictor
         self.has_masks = model.family == "maskrcnn"
         self.box_side, self.mask_side = heads.box_roi_pool.output_size[0], 0

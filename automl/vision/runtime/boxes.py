@@ -45,10 +45,10 @@ def anchors(height: int, width: int, facts: Mapping[str, Any]) -> list[Floats]:
 def decode(moves: Floats, boxes: Floats, weights: Sequence[float]) -> Floats:
     """Boxes (N, K, 4) from K moves (N, K, 4) of each of `boxes` (N, 4): shifts of the middle in sides, and logarithms
     of how the sides grow (Girshick et al. 2014, appendix C), divided by `weights`."""
-    moves = moves / np.array(weights, np.float32)
+    scaled: NDArray[Any] = moves / np.array(weights, np.float32)
     sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
-    middle = moves[..., :2] * sides + (boxes[:, None, :2] + np.float32(0.5) * sides)
-    half = np.float32(0.5) * (np.exp(np.minimum(moves[..., 2:], LARGEST_GROWTH)) * sides)
+    middle = scaled[..., :2] * sides + (boxes[:, None, :2] + np.float32(0.5) * sides)
+    half = np.float32(0.5) * (np.exp(np.minimum(scaled[..., 2:], LARGEST_GROWTH)) * sides)
     return np.concatenate([middle - half, middle + half], axis=-1)
 
 
@@ -59,8 +59,8 @@ def clipped(boxes: Floats, height: int, width: int) -> Floats:
 
 def is_large(boxes: Floats, side: float) -> NDArray[np.bool_]:
     """Which boxes (N, 4) have both sides of at least `side` pixels."""
-    large: NDArray[np.bool_] = ((boxes[:, 2:] - boxes[:, :2]) >= np.float32(side)).all(axis=1)
-    return large
+    sides: NDArray[Any] = boxes[:, 2:] - boxes[:, :2]
+    return np.asarray((sides >= np.float32(side)).all(axis=1), np.bool_)
 
 
 def best(scores: NDArray[Any], most: int) -> NDArray[np.int64]:

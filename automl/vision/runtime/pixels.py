@@ -20,7 +20,7 @@ def as_floats(pixels: NDArray[np.uint8]) -> Floats:
 def stacked(images: Sequence[Floats], facts: Mapping[str, Any]) -> Floats:
     """Images (H, W, 3) of one size as the batch (B, 3, H, W) that a graph takes: normalised here where the graph does
     not do it itself."""
-    batch = np.stack(images)
+    batch: NDArray[Any] = np.stack(images)
     if facts["normalization"] == "outside":
         batch = (batch - np.array(facts["mean"], np.float32)) / np.array(facts["std"], np.float32)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32)

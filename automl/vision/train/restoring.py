@@ -49,7 +49,7 @@ def restore(
     if "weighted_loss" in settings:  # class weights are of the training data, and prediction has no use for them
         settings["weighted_loss"] = "0"
     state = checkpoints.load(weights)
-    facts = {"task": described.task, "num_classes": len(described.classes), "settings": settings}
+    facts: dict[str, Any] = {"task": described.task, "num_classes": len(described.classes), "settings": settings}
     try:
         if build is None:
             model = models.restore(state, described.model_name, **facts)
