@@ -140,7 +140,7 @@ class Engine:
             sentence = error.sentence
             if sentence.lower().startswith("the image"):
                 sentence = name + sentence[len("the image") :]
-            raise bad("image_unreadable", sentence, error.way_out or FORMATS) from error
+            raise bad("image_unreadable", f"{sentence.rstrip('. ')}.", error.way_out or FORMATS) from error
 
     def _check_pixels(self, content: bytes, name: str) -> None:
         """Before anything is decoded, so that a small file cannot become a large picture."""
