@@ -41,7 +41,7 @@ def _found(value: Any) -> str:
     if isinstance(first, dict):
         return "objects, which are for image-object-detection and image-instance-segmentation"
     if isinstance(value, list):
-        return f"{len(value)} of them; several are for image-classification-multilabel"
+        return "a list of names, which is for image-classification-multilabel"
     if isinstance(first, str):
         return "a class name, which is for image-classification"
     return shown(value)
