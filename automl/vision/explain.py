@@ -101,7 +101,8 @@ def class_activation(model: Classifier, image: Tensor, label: int) -> Tensor:
             (gradient,) = torch.autograd.grad(logit, kept[0])
     finally:
         hook.remove()
-    features, gradient = (_as_map(value.detach(), image.shape[-1]) for value in (kept[0], gradient))
+    before = getattr(model.network, "num_prefix_tokens", 0)
+    features, gradient = (_as_map(value.detach(), before) for value in (kept[0], gradient))
     weighed = (features * gradient.mean(dim=(2, 3), keepdim=True)).sum(dim=1, keepdim=True).clamp(min=0)
     return F.interpolate(weighed, size=image.shape[-2:], mode="bilinear", align_corners=False)[0, 0]
 
@@ -222,11 +223,11 @@ def _last_features(model: Classifier) -> nn.Module:
     return network.layer4
 
 
-def _as_map(features: Tensor, side: int) -> Tensor:
-    """Features (1, C, h, w); tokens (1, 1 + n, C) of a ViT are laid out as the patches lie."""
+def _as_map(features: Tensor, before: int) -> Tensor:
+    """Features (1, C, h, w); tokens (1, before + n, C) of a ViT are laid out as the patches lie."""
     if features.ndim == 4:
         return features
-    patches = features[:, 1:]
+    patches = features[:, before:]
     across = round(patches.shape[1] ** 0.5)
     return patches.transpose(1, 2).reshape(1, -1, across, across)
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pickle
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from automl.vision.weights_registry import ALLOWED_LICENCES, REGISTRY, Weights
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 MANIFEST = "manifest.json"
+STARTS = ("imagenet", "coco", "self-supervised")
+LAYOUTS = ("whole", "backbone", "yolox", "dinov2")
 
 
 class WeightsError(ValueError):
@@ -118,7 +121,12 @@ def read(path: Path) -> dict[str, Tensor]:
         if path.suffix not in SUFFIXES:
             raise WeightsError(f"{path.name} is not one of {', '.join(SUFFIXES)}.")
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+    except WeightsError:
+        raise
+    except (
+        *(OSError, RuntimeError, ValueError, TypeError, EOFError, LookupError, AttributeError, ImportError),
+        *(struct.error, pickle.UnpicklingError, SafetensorError),
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path.name} could not be read as plain weights: {reason}") from error
     for wrapper in ("model", "state_dict"):
@@ -161,8 +169,8 @@ def _listed(entry: Any, place: str) -> tuple[Weights, str]:
     file, digits = str(entry["file"]), str(entry["sha256"]).lower()
     if Path(file).name != file or len(digits) != 64:
         raise WeightsError(f"{place}: `file` is a name in the folder and `sha256` its 64 digits.")
-    if entry["start"] not in {"imagenet", "coco"} or entry["layout"] not in {"whole", "backbone", "yolox"}:
-        raise WeightsError(f"{place}: `start` is imagenet or coco, `layout` is whole, backbone or yolox.")
+    if entry["start"] not in STARTS or entry["layout"] not in LAYOUTS:
+        raise WeightsError(f"{place}: `start` is one of {', '.join(STARTS)}, `layout` one of {', '.join(LAYOUTS)}.")
     weights = Weights(
         tag=str(entry["tag"]),
         fits=tuple(str(name) for name in entry["fits"]),

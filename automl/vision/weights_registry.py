@@ -16,7 +16,7 @@ ALLOWED_LICENCES = frozenset({"apache-2.0", "bsd-3-clause", "mit"})
 @dataclass(frozen=True, slots=True)
 class Weights:
     """One file of weights. `fits` are model names (yolov5 with its size, as yolov5-small); `layout` says how its names
-    become ours: `whole` (the same network), `backbone` (a classifier for a detector's backbone), `yolox`."""
+    become ours: `whole` (the same network), `backbone` (a classifier for a detector's backbone), `yolox`, `dinov2`."""
 
     tag: str
     fits: tuple[str, ...]
@@ -75,6 +75,14 @@ REGISTRY: tuple[Weights, ...] = (
     _timm("vit_base_patch16_224.augreg2_in21k_ft_in1k", "vitb16r224", half=True),
     _timm("vit_base_patch16_224.augreg_in21k_ft_in1k", "vitb16r224", half=True),
     _timm("vit_large_patch16_224.augreg_in21k_ft_in1k", "vitl16r224", half=True),
+    *(
+        Weights(tag, (f"dinov2_vit{size}14",), "self-supervised", "apache-2.0", layout)
+        for size, long in (("s", "small"), ("b", "base"))
+        for tag, layout in (
+            (f"dinov2_vit{size}14_reg4_pretrain", "dinov2"),
+            (f"vit_{long}_patch14_reg4_dinov2.lvd142m", "whole"),
+        )
+    ),
     *(
         _torchvision(f"{name}.coco_v1", f"{name}_coco-{digits}.pth", name, start="coco")
         for name, digits in (

@@ -11,14 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from automl.vision import cli
+from automl.vision import cli, models
 from automl.vision.cli import job_file
 from automl.vision.cli.output import duration, line
 from automl.vision.errors import UsageError
+from automl.vision.runtime import Runner
 from automl.vision.train.progress import Progress
+from automl.vision.weights import sha256_of
 from tests.support import running
 from tests.vision import pictures
 
@@ -61,12 +64,32 @@ def test_train_evaluate_predict_with_a_real_network(tmp_path: Path, capsys: pyte
     first = next(each for each in answers if "probs" in each)
     assert first["labels"] == ["blue", "green", "red"]
     assert sum(first["probs"]) == pytest.approx(1)
+    assert_exported(out, tmp_path / "data" / "red0.png", capsys)
+
+
+def assert_exported(out: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The training ended with a graph that predicts without torch, and `export` writes others."""
+    runner = Runner.open(out / "train_artifacts")
+    wanted = runner.predict([runner.read(image)])[0].said["probs"]
+    assert (out / "outputs" / "scoring_file_v_1_0_0.py").is_file()
+    assert (out / "outputs" / "mlflow-model" / "artifacts" / "model.onnx").is_file()
+    before = (out / "train_artifacts" / "settings.json").read_bytes()
+    code, said, _err = call(capsys, "export", "--model", str(out), "--batch-size", "2")
+    assert (code, said["files"], said["batch_size"]) == (0, [str(out / "outputs" / "model_2.onnx")], 2)
+    assert said["largest_difference"] < 1e-4
+    other = Runner.open(out / "outputs", file="model_2.onnx")
+    assert other.predict([other.read(image)])[0].said["probs"] == pytest.approx(wanted, abs=1e-5)
+    changed = ["--enable-onnx-normalization", "false"]
+    code, said, _err = call(capsys, "export", "--model", str(out), *changed)
+    assert (code, "stay as they are" in said["error"]) == (2, True)
+    assert (out / "train_artifacts" / "settings.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["train"], 2, "--task is missing."),
+        (["export", "--model", "nowhere"], 3, "nowhere is not a folder."),
         (["train", "--task", "image-classification"], 2, "--training-data is missing."),
         (["train", "--task", "x", "--training-data", "y"], 2, "There is no task 'x'."),
         ([*TRAIN, "--training-data", "none.jsonl"], 2, "No folder for the results was named."),
@@ -92,7 +115,8 @@ def test_refusals_have_a_code_and_a_sentence(
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = call(capsys, "list-models")
     assert code == 0
-    assert sum(len(models) for models in said["models"].values()) == 12 + 12 + 7 + 5
+    listed = [model for models in said["models"].values() for model in models if not model["beyond_parity"]]
+    assert len(listed) == 12 + 12 + 7 + 5
     assert [m["name"] for m in said["models"]["image-object-detection"] if m["default"]] == ["yolov5"]
     _, said, _ = call(capsys, "list-hyperparameters", "--task", "image-object-detection")
     defaults = {row["name"]: row["default"] for row in said["hyperparameters"]}
@@ -108,9 +132,26 @@ def test_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--learning-rate" in said
     assert "a number from 0 to 1" in " ".join(said.split())
     assert "exit codes:" in said
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["train", "--no-such-option"])
-    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--learning-rat", "0.1"], "train does not understand --learning-rat. Did you mean --learning-rate?"),
+        (["train", "--no_such_thing=1"], "train does not understand --no_such_thing."),
+        (["predict", "--model", "x"], "The following arguments are required: --images, --output."),
+        (["train", "--split", "half"], "invalid choice: 'half'"),
+        (["trian"], "invalid choice: 'trian'"),
+    ],
+)
+def test_a_command_that_cannot_be_read_is_answered_in_json_too(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    code, said, err = call(capsys, *arguments)
+    assert code == said["exit_code"] == 2
+    assert words in err
+    assert words in f"{said['error']} {said['way_out']}"
+    assert "--help` explains" in said["way_out"]
 
 
 def test_convert_then_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,10 +191,8 @@ def test_a_job_file_is_read(tmp_path: Path) -> None:
     assert (job.task, job.model_name) == ("image-object-detection", "yolov5")
     assert (job.training_data, job.output) == (tmp_path / "data/train", tmp_path / "out")
     assert job.settings == {"early_stopping": True, "evaluation_frequency": 1, "model_size": "small"}
-    assert job.notes == [
-        "compute has no effect: this program trains one model.",
-        "limits has no effect: this program trains one model.",
-    ]
+    assert job.notes == ["compute has no effect: this program trains one model, here."]
+    assert job.timeout_minutes == 60
 
 
 @pytest.mark.parametrize(
@@ -165,6 +204,13 @@ def test_a_job_file_is_read(tmp_path: Path) -> None:
         (("training_data:", "training_dat:"), "unknown key training_dat"),
         (("values: [yolov5]", "values: [yolov5, fasterrcnn_resnet50_fpn]"), "leaves model_name open"),
         (("type: automl", "type: [automl"), "is not YAML"),
+        (("timeout_minutes: 60", "timeout_minutes: 0"), "timeout_minutes cannot be 0. Allowed: a number up to 86400"),
+        (("timeout_minutes: 60", "timeout: 60"), "limits knows no timeout. Known are timeout_minutes"),
+        (
+            ("path: data/train,", "path: azureml:train@latest,"),
+            "training_data is azureml:train@latest, which is not on",
+        ),
+        (("{path: data/train, type: mltable}", "{type: mltable}"), "training_data needs a path"),
     ],
 )
 def test_a_wrong_job_file_names_what_is_wrong(tmp_path: Path, change: tuple[str, str], words: str) -> None:
@@ -173,6 +219,154 @@ def test_a_wrong_job_file_names_what_is_wrong(tmp_path: Path, change: tuple[str,
     with pytest.raises(UsageError) as refused:
         job_file.read(path)
     assert words in str(refused.value)
+
+
+FULL_JOB = """
+$schema: https://example.org/autoMLJob.schema.json
+type: automl
+name: colours-1
+display_name: Colours
+experiment_name: colours
+description: Three colours, told apart.
+tags: {purpose: test}
+compute: azureml:gpu-cluster
+log_verbosity: info
+task: image_classification
+primary_metric: accuracy
+target_column_name: label
+training_data: {path: data, type: mltable, mode: direct}
+validation_data_size: 0.25
+limits: {timeout_minutes: 60, max_trials: 1, max_concurrent_trials: 1}
+training_parameters:
+  model_name: resnet18
+  number_of_epochs: 1
+  training_batch_size: 4
+  train_crop_size: 32
+  valid_crop_size: 32
+  valid_resize_size: 36
+  lr_scheduler: step
+  early_stopping: true
+  advanced_settings: '{"stream_image_files": false}'
+properties: {node_count_per_trial: "1"}
+outputs: {best_model: {type: mlflow_model, path: trained}}
+"""
+
+
+def test_a_job_file_trains_an_mltable_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = pictures.colours(tmp_path / "data", each=6)
+    lines = [json.loads(line) for line in labels.read_text().splitlines()]
+    store = "azureml://subscriptions/1/resourcegroups/2/workspaces/3/datastores/ds/paths/"
+    pictures.write_lines(labels, [{**line, "image_url": store + line["image_url"]} for line in lines])
+    (tmp_path / "data" / "MLTable").write_text(
+        "paths:\n  - file: ./labels.jsonl\ntransformations:\n"
+        "  - read_json_lines: {encoding: utf8, invalid_lines: error, include_path_column: false}\n"
+        "  - convert_column_types: [{columns: image_url, column_type: stream_info}]\n"
+    )
+    (tmp_path / "job.yml").write_text(FULL_JOB)
+    # An option wins over the file, also under another name of the same setting.
+    code, said, err = call(capsys, "train", str(tmp_path / "job.yml"), "--learning-rate-scheduler", "warmup_cosine")
+    assert code == 0, err
+    record = json.loads((tmp_path / "trained" / "run.json").read_text())
+    assert (said["model_name"], record["training_images"], record["validation_images"]) == ("resnet18", 13, 5)
+    assert record["effective"]["learning_rate_scheduler"] == "warmup_cosine"
+    assert "compute has no effect" in err
+    assert "advanced_settings was set" not in err
+
+
+def test_the_time_limit_of_a_job_file_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures.colours(tmp_path / "data", each=6)
+    job = FULL_JOB.replace("timeout_minutes: 60", "timeout_minutes: 0.0001").replace(
+        "path: data,", "path: data/labels.jsonl,"
+    )
+    (tmp_path / "job.yml").write_text(job)
+    code, said, _err = call(capsys, "train", str(tmp_path / "job.yml"), "--quiet")
+    assert (code, said["error"]) == (130, "The time limit was reached.")
+    assert not (tmp_path / "trained" / "run.json").exists()
+
+
+# --- Features --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    labels = pictures.colours(tmp_path / "data", each=4)
+    assert call(capsys, *TRAIN, "--training-data", str(labels), "--output", str(tmp_path / "out"))[0] == 0
+    return tmp_path / "out"
+
+
+def test_embed_writes_features_and_an_index(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = tmp_path / "data"
+    (images / "green1.png").write_bytes(b"torn")
+    arguments = ["embed", "--model", str(trained), "--images", str(images), "--quiet", "--output"]
+    code, said, _err = call(capsys, *arguments, str(tmp_path / "new" / "features.npy"))
+    assert (code, said["images"], said["features"], said["left_out"]) == (0, 11, 1280, 1)
+    matrix = np.load(said["output"])
+    assert (matrix.shape, matrix.dtype) == ((11, 1280), np.float32)
+    index = [json.loads(line) for line in Path(said["index"]).read_text().splitlines()]
+    assert [line["row"] for line in index if "row" in line] == list(range(11))
+    assert "green1.png" in next(line["error"] for line in index if "error" in line)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"features.npy", "features.index.jsonl"}
+    code, said, _err = call(capsys, *arguments, str(tmp_path / "features.npz"))
+    with np.load(said["output"]) as both:
+        assert np.array_equal(both["features"], matrix)
+        assert list(both["filenames"]) == [line["filename"] for line in index if "row" in line]
+
+
+def test_features_of_published_weights_need_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = tmp_path / "data"
+    pictures.colours(images, each=1)
+    small = ["--validation-crop-size", "32", "--validation-resize-size", "36", "--quiet"]
+    arguments = ["embed", "--model-name", "resnet18", "--images", str(images), *small]
+    code, said, _err = call(capsys, *arguments, "--output", str(tmp_path / "cold.npy"))
+    assert (code, said["start"]) == (0, "cold")
+    assert "features of random numbers" in said["warnings"][0]
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    torch.manual_seed(1)
+    published: Any = models.build("resnet18", task="image-classification", num_classes=9, settings={})
+    torch.save(published.network.state_dict(), weights / "own.pth")
+    manifest = {
+        "tag": "own",
+        "fits": ["resnet18"],
+        "start": "imagenet",
+        "licence": "mit",
+        "layout": "whole",
+        "file": "own.pth",
+        "sha256": sha256_of(weights / "own.pth"),
+    }
+    (weights / "manifest.json").write_text(json.dumps([manifest]))
+    code, said, _err = call(capsys, *arguments, "--weights", str(weights), "--output", str(tmp_path / "warm.npy"))
+    assert (code, said["start"], said["warnings"]) == (0, "imagenet", [])
+    cold, warm = np.load(tmp_path / "cold.npy"), np.load(tmp_path / "warm.npy")
+    assert cold.shape == warm.shape == (3, 512)
+    assert not np.allclose(cold, warm)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--model-name", "resnet18", "--output", "{}/a.csv"], 2, "is neither a .npy nor a .npz file."),
+        (["--output", "{}/a.npy"], 2, "Name a trained model or a network."),
+        (["--model-name", "vgg", "--output", "{}/a.npy"], 2, "has no model 'vgg'"),
+        (
+            ["--model-name", "resnet18", "--weights", "{}/no", "--output", "{}/a.npy"],
+            2,
+            "There is no folder of weights",
+        ),
+        (["--model-name", "resnet18", "--device", "tpu", "--output", "{}/a.npy"], 2, "There is no device 'tpu'"),
+        (["--model-name", "resnet18", "--output", "{}"], 2, "neither"),
+        (["--model-name", "resnet18", "--output", "{}/data/red0.png/a.npy"], 2, "is a file, not a folder."),
+    ],
+)
+def test_embed_refuses_before_it_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    pictures.colours(tmp_path / "data", each=1)
+    filled = [each.replace("{}", str(tmp_path)) for each in arguments]
+    got, said, _err = call(capsys, "embed", "--images", str(tmp_path / "data"), *filled)
+    assert got == code
+    assert words in f"{said['error']} {said['way_out']}"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_progress_is_one_line() -> None:
@@ -193,6 +387,7 @@ def test_a_signal_stops_and_resume_gives_the_same_as_without(tmp_path: Path) -> 
         str(labels),
         "--frozen-features-first",
         "0",
+        "--no-onnx",
     ]
     common[common.index("--number-of-epochs") + 1] = "3"
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -131,15 +131,16 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits(trained: Any, m
     assert total == pytest.approx(difference, rel=0.1, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2", "vits16r224"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2", "vits16r224", "dinov2_vits14"])
 @pytest.mark.parametrize("algorithm", ["guided_gradcam", "guided_backprop"])
 def test_the_networks_of_the_product_have_maps(name: str, algorithm: str) -> None:
     torch.manual_seed(0)
-    settings = {"training_crop_size": 32, "validation_crop_size": 32}
+    side = 28 if name.startswith("dinov2") else 32  # a multiple of its patches
+    settings = {"training_crop_size": side, "validation_crop_size": side}
     model: Any = models.build(name, task="image-classification", num_classes=2, settings=settings).eval()
-    attributions, heat = attribute(model, torch.rand(3, 32, 32), 1, Settings(algorithm))
+    attributions, heat = attribute(model, torch.rand(3, side, side), 1, Settings(algorithm))
     assert np.isfinite(attributions).all()
-    assert heat.shape == (32, 32)
+    assert heat.shape == (side, side)
 
 
 def test_segments_follow_the_colours() -> None:

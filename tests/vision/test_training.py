@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from automl.vision import predictions
+from automl.vision import metrics, predictions
 from automl.vision.errors import DataError, Stopped, UsageError, VisionError
 from automl.vision.spec import tasks
 from automl.vision.train import checkpoints, speed
@@ -62,8 +62,8 @@ def test_every_task_trains_and_evaluates(task: str, tmp_path: Path) -> None:
         labels = pictures.colours(tmp_path / "data", each=5, multi=task == tasks.MULTILABEL)
     else:
         labels = pictures.squares(tmp_path / "data", polygons=task == tasks.SEGMENTATION)
-    made = run(task, labels, tmp_path / "out", number_of_epochs=1)
-    again = evaluate_run(tmp_path / "out", labels, build=tiny.build, evaluate=tiny.evaluate, device="cpu")  # type: ignore[arg-type]
+    made = run(task, labels, tmp_path / "out", number_of_epochs=1, evaluate=metrics.evaluate)
+    again = evaluate_run(tmp_path / "out", labels, build=tiny.build, evaluate=metrics.evaluate, device="cpu")  # type: ignore[arg-type]
     assert again.images == (15 if task in tasks.CLASSIFIES else 12)
     assert tasks.primary_metric(task) in again.metrics
     assert made.result.start == "cold"
@@ -140,6 +140,21 @@ def test_early_stopping_waits_for_delay_and_patience() -> None:
     assert (tracker.best, tracker.best_epoch) == (0.5, 1)
 
 
+def test_while_nothing_is_found_the_last_epoch_is_kept() -> None:
+    tracker = Tracker(stops=True, patience=2, delay=1)
+    assert [tracker.seen(value, epoch) for epoch, value in enumerate([0.0, 0.0, 0.1, 0.1], start=1)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert (tracker.best, tracker.best_epoch, tracker.waiting) == (0.1, 3, 1)
+    still = Tracker(stops=True, patience=2, delay=1)
+    for epoch in (1, 2, 3):
+        still.seen(0.0, epoch)
+    assert (still.best_epoch, still.is_over) == (3, True)
+
+
 def test_a_checkpoint_is_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "last.pt"
     checkpoints.save({"epoch": 1}, path)
@@ -159,6 +174,15 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"model": tiny.TinyDetector(tasks.DETECTION, 2)}, tmp_path / "whole.pt")
     with pytest.raises(DataError, match="files that hold whole objects are refused"):
         checkpoints.load(tmp_path / "whole.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04torn", bytes(range(256)), b"\x80\x02}q\x00"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_checkpoint_that_is_something_else_is_a_sentence(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is no checkpoint that can be read"):
+        checkpoints.load(path)
 
 
 # --- Fitting the machine ---------------------------------------------------------------------------------------------

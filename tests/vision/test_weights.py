@@ -55,6 +55,33 @@ def test_a_classifier_starts_from_the_folder_except_its_head(tmp_path: Path) -> 
     assert again.input_spec.mean == (0.5, 0.5, 0.5)
 
 
+def test_dinov2_starts_from_the_publishers_file_and_from_timms(tmp_path: Path) -> None:
+    """With positions of another image size, which are interpolated in the same way."""
+    name, sizes = "dinov2_vits14", {"training_crop_size": 28, "validation_crop_size": 28}
+    larger = {"training_crop_size": 56, "validation_crop_size": 56}
+    state = random_state(models.build(name, task=TASK, num_classes=7, settings=larger))
+    policy = put(tmp_path / "timm", "house.timm", state, [name], start="self-supervised")
+    model = models.build(name, task=TASK, num_classes=3, settings=sizes, weights=policy)
+    assert model.start == "self-supervised"
+    assert torch.equal(model.network.reg_token, state["reg_token"])
+    published = {each: value for each, value in state.items() if each not in {"reg_token", "head.weight", "head.bias"}}
+    first = torch.rand_like(state["cls_token"])
+    published |= {
+        "register_tokens": state["reg_token"],
+        "mask_token": torch.rand(1, 384),
+        "cls_token": state["cls_token"] - first,
+        "pos_embed": torch.cat([first, state["pos_embed"]], dim=1),
+    }
+    policy = put(tmp_path / "own", "house.own", published, [name], start="self-supervised", layout="dinov2")
+    other = models.build(name, task=TASK, num_classes=3, settings=sizes, weights=policy)
+    images = torch.rand(2, 3, 28, 28)
+    assert torch.allclose(model.eval().embed(images), other.eval().embed(images), atol=1e-4)
+    del published["register_tokens"]
+    policy = put(tmp_path / "bare", "house.bare", published, [name], start="self-supervised", layout="dinov2")
+    with pytest.raises(weights.WeightsError, match="no registers"):
+        models.build(name, task=TASK, num_classes=3, settings=sizes, weights=policy)
+
+
 def test_an_empty_folder_or_none_is_a_cold_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TESSERA_WEIGHTS", str(tmp_path))
     model = models.build("resnet18", task=TASK, num_classes=3, settings={})
@@ -237,7 +264,7 @@ def test_files_that_are_broken_or_hold_something_else_are_refused(tmp_path: Path
     [
         ({"file": "../elsewhere.pth"}, "a name in the folder"),
         ({"sha256": "abc"}, "64 digits"),
-        ({"start": "magic"}, "imagenet or coco"),
+        ({"start": "magic"}, "imagenet, coco, self-supervised"),
         ({"tag": None}, "missing tag"),
     ],
 )

@@ -21,6 +21,7 @@ from automl.vision.data import Example, jsonl
 from automl.vision.errors import DataError, UsageError
 from automl.vision.spec import tasks
 
+from .files import writable
 from .output import Output
 
 FORMATS = ("folders", "csv", "voc", "mask-files", "coco")
@@ -38,12 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     if not arguments.input.exists():
-        raise DataError(f"{arguments.input} does not exist.")
+        raise DataError(f"{arguments.input} does not exist.", "Name the file or folder to convert as --input.")
+    writable(arguments.output)
     task, examples, skipped = _read(arguments)
     if task == tasks.CLASSIFICATION and any(len(example.labels) != 1 for example in examples):
         raise UsageError("Some images have no label or several.", f"Add --task {tasks.MULTILABEL}.")
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in jsonl.as_lines(task, examples))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     draft = arguments.output.with_name(f".{arguments.output.name}.draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(arguments.output)

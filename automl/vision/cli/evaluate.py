@@ -16,6 +16,7 @@ from typing import Any
 from automl.vision.errors import DataError
 
 from . import settings
+from .files import writable
 from .output import Output
 
 SETTINGS = (
@@ -54,14 +55,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+    from automl.vision.description import write_json
     from automl.vision.spec import tasks
     from automl.vision.train.evaluation import evaluate_run
     from automl.vision.train.loop import numbers
-    from automl.vision.train.run import write_json
     from automl.vision.train.validating import write_predictions
 
     if not arguments.model.is_dir():
         raise DataError(f"{arguments.model} is not a folder.", "Name the folder that was given to train as --output.")
+    if arguments.output:
+        writable(arguments.output / "metrics.json")
     begin = time.monotonic()
     found = evaluate_run(
         arguments.model,

@@ -31,8 +31,25 @@ KNOWN: Final = {
     "properties",
     "outputs",
     "$schema",
+    "test_data",
+    "test_data_size",
+    "environment_variables",
+    "identity",
+    "queue_settings",
+    "resources",
 }
-ELSEWHERE: Final = {"compute", "limits", "properties", "sweep"}  # of the service that starts many runs
+# What belongs to a service that starts many runs on many machines.
+ELSEWHERE: Final = {
+    "compute",
+    "environment_variables",
+    "identity",
+    "properties",
+    "queue_settings",
+    "resources",
+    "sweep",
+}
+TESTS: Final = {"test_data", "test_data_size"}
+LIMITS: Final = {"timeout_minutes": (0.0, 60 * 24 * 60.0), "max_trials": (1, 1000), "max_concurrent_trials": (1, 100)}
 
 
 @dataclass
@@ -45,6 +62,7 @@ class JobFile:
     target_column: str = "label"
     model_name: str | None = None
     output: Path | None = None
+    timeout_minutes: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -81,7 +99,11 @@ def read(path: Path) -> JobFile:
     if job.get("validation_data_size") is not None:
         settings["validation_data_size"] = job["validation_data_size"]
     model = settings.pop("model_name", None)
-    notes = [f"{key} has no effect: this program trains one model." for key in sorted(ELSEWHERE & set(job))]
+    limits = _limits(path, job.get("limits"))
+    notes = [f"{key} has no effect: this program trains one model, here." for key in sorted(ELSEWHERE & set(job))]
+    notes += [f"{key} has no effect: `evaluate` measures a trained model." for key in sorted(TESTS & set(job))]
+    if limits.get("max_trials", 1) > 1:
+        notes.append("max_trials has no effect: this program trains one model; sweeps are started on the site.")
     return JobFile(
         task,
         training,
@@ -89,6 +111,7 @@ def read(path: Path) -> JobFile:
         str(job.get("target_column_name") or "label"),
         None if model is None else str(model),
         _output(path, job.get("outputs")),
+        limits.get("timeout_minutes"),
         settings,
         notes,
     )
@@ -100,14 +123,38 @@ def _data(path: Path, job: dict[str, Any], key: str) -> Path | None:
         return None
     place = value.get("path") if isinstance(value, dict) else value
     if not isinstance(place, str) or not place:
-        raise UsageError(f"{path}: {key} needs a path.")
+        raise UsageError(f"{path}: {key} needs a path.", "As in `training_data: {path: data/train, type: mltable}`.")
+    if _is_remote(place):
+        raise UsageError(
+            f"{path}: {key} is {place}, which is not on this machine.", "Download it, and name its folder or file."
+        )
     return path.parent / place
 
 
 def _output(path: Path, outputs: Any) -> Path | None:
     best = outputs.get("best_model") if isinstance(outputs, dict) else None
     place = best.get("path") if isinstance(best, dict) else None
-    return path.parent / place if isinstance(place, str) else None
+    return path.parent / place if isinstance(place, str) and not _is_remote(place) else None
+
+
+def _is_remote(place: str) -> bool:
+    return "://" in place or place.startswith("azureml:")
+
+
+def _limits(path: Path, value: Any) -> dict[str, float]:
+    """The limits that are given, each a number in its range (parity B.9)."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: limits has to be a mapping.", f"Known are {', '.join(LIMITS)}.")
+    for name, number in value.items():
+        if name not in LIMITS:
+            raise UsageError(f"{path}: limits knows no {name}.", f"Known are {', '.join(LIMITS)}.")
+        low, high = LIMITS[name]
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not is_number or not low <= number <= high or number == 0:
+            raise UsageError(f"{path}: {name} cannot be {number!r}.", f"Allowed: a number up to {high:g}, above 0.")
+    return dict(value)
 
 
 def _parameters(path: Path, value: Any) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""List the models of each task."""
+"""List the models of each task, and how many groups of layers --layers-to-freeze counts in each.
+
+Those marked with + are ours, beyond the names of the parity list."""
 
 from __future__ import annotations
 
@@ -22,7 +24,15 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         found[task] = []
         for entry in tasks.models_for(task):
             is_default = entry.name == tasks.DEFAULT_MODELS[task]
-            found[task].append({"name": entry.name, "layer_groups": entry.layer_groups, "default": is_default})
+            found[task].append(
+                {
+                    "name": entry.name,
+                    "layer_groups": entry.layer_groups,
+                    "default": is_default,
+                    "beyond_parity": entry.beyond_parity,
+                }
+            )
+            name = f"{entry.name} +" if entry.beyond_parity else entry.name
             groups = f"{entry.layer_groups} layer groups"
-            output.show(f"  {entry.name:<28} {groups}{', the default' if is_default else ''}")
+            output.show(f"  {name:<28} {groups}{', the default' if is_default else ''}")
     return {"models": found}

@@ -16,16 +16,21 @@ NAMES = {
     "frozen_features": "frozen features",
     "training": "epoch",
     "validation": "validating",
+    "prediction": "predicting",
+    "features": "features",
+    "export": "writing ONNX",
 }
 
 
 class Output:
-    """A line of progress that is drawn anew on a terminal; elsewhere one line an epoch. `stops` ends the run."""
+    """A line of progress that is drawn anew on a terminal; elsewhere one line an epoch. `stops` ends the run, and so
+    does `deadline`, a time of the monotonic clock."""
 
     def __init__(self, *, json: bool = False, quiet: bool = False, err: TextIO | None = None) -> None:
         self.json, self.quiet = json, quiet
         self.err = err or sys.stderr
         self.stops = False
+        self.deadline: float | None = None
         self._drawn = False
         self._last = 0.0
 
@@ -33,6 +38,8 @@ class Output:
         """Shows progress. Raises Stopped where somebody asked for the end."""
         if self.stops:
             raise Stopped("Stopped.")
+        if self.deadline is not None and time.monotonic() >= self.deadline and progress.stage != "done":
+            raise Stopped("The time limit was reached.")
         if self.quiet:
             return
         if progress.message or (progress.stage == "validation" and progress.metrics):

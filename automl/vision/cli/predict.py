@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from automl.vision.errors import DataError
 from automl.vision.train.progress import Progress
 
 from . import settings
+from .files import existing_images, writable
 from .output import Output
 
 SETTINGS = (
@@ -54,13 +54,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from automl.vision.train.restoring import restore
     from automl.vision.train.run import pick_device
 
-    files = list(_files(arguments.images))
-    if not files:
-        raise DataError("There is no image to predict.", "Name image files, or folders that hold some.")
+    files = existing_images(arguments.images)
+    writable(arguments.output)
     trained = restore(arguments.model, pick_device(arguments.device, World()), changes=settings.given(arguments))
     predictor = Predictor(trained.model, trained.classes, trained.settings)
     begin, failed = time.monotonic(), 0
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     draft = arguments.output.with_name(f".{arguments.output.name}.draft")
     try:
         with draft.open("w", encoding="utf-8") as lines:
@@ -75,7 +73,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
                     if trained.settings.get("export_as_image"):
                         _write_masks(Path(str(source)), answer, arguments.output.parent, trained.settings["image_type"])
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-                output.report(Progress("validation", done, len(files)))
+                output.report(Progress("prediction", done, len(files)))
         draft.replace(arguments.output)
     finally:
         draft.unlink(missing_ok=True)
@@ -92,18 +90,6 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "images_per_second": round(len(files) / seconds, 2),
         "output": str(arguments.output),
     }
-
-
-def _files(places: list[Path]) -> Iterator[Path]:
-    from automl.vision.data.conversions import IMAGE_SUFFIXES
-
-    for place in places:
-        if place.is_dir():
-            yield from (path for path in sorted(place.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
-        elif place.exists():
-            yield place
-        else:
-            raise DataError(f"{place} does not exist.")
 
 
 def _write_masks(source: Path, answer: dict[str, Any], folder: Path, kind: str) -> None:

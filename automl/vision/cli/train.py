@@ -6,8 +6,9 @@ held out. A job file in YAML may hold everything; options win over it. For examp
   python -m automl.vision train --task image-object-detection --training-data train.jsonl \\
       --model-name yolov5 --model-size small --number-of-epochs 5 --output out/
 
-The folder gets outputs/model.pt (weights), train_artifacts/ (labels, settings, predictions on the validation data),
-run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which --resume goes on.
+The folder gets outputs/model.pt (weights), train_artifacts/ (labels, settings, predictions on the validation data,
+model.onnx), run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which
+--resume goes on.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import argparse
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from automl.vision.errors import UsageError
-from automl.vision.spec import resolve, tasks
+from automl.vision.spec import resolve, row_named, tasks
 
 from . import job_file, settings
 from .job_file import JobFile
@@ -53,12 +56,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="pretrained weights to start from")
     parser.add_argument("--allow-download", action="store_true", help="fetch pretrained weights that are missing")
+    parser.add_argument(
+        "--no-onnx", dest="onnx", action="store_false", help="do not end with model.onnx; `export` writes it any time"
+    )
     settings.add(parser)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any] | int:
     job = _job(arguments)
-    resolved = resolve(job.task, arguments.model_name or job.model_name, {**job.settings, **settings.given(arguments)})
+    asked = {**_in_v2_names(job.settings), **settings.given(arguments)}
+    resolved = resolve(job.task, arguments.model_name or job.model_name, asked)
     if (code := _in_several_processes(resolved.effective)) is not None:
         return code
     from automl.vision.train import TrainJob, train
@@ -66,9 +73,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any] | int:
     target = arguments.output or job.output
     if target is None:
         raise UsageError("No folder for the results was named.", "Add --output FOLDER.")
+    if job.timeout_minutes is not None:
+        output.deadline = time.monotonic() + 60 * job.timeout_minutes
     for note in job.notes:
         output.say(f"Note: {note}")
-    for name in sorted(resolved.effective):
+    for name in sorted(set(resolved.effective) - {"advanced_settings"}):
         if name in resolved.requested and resolved.requested[name] != resolved.effective[name]:
             output.say(f"Note: {name} was set to {resolved.effective[name]}.")
     result = train(
@@ -88,10 +97,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any] | int:
             resume=arguments.resume,
             weights=arguments.weights,
             allow_download=arguments.allow_download,
+            onnx=arguments.onnx,
         ),
         output.report,
     )
-    for warning in [*job.notes, *result.warnings]:
+    for warning in result.warnings:
         output.say(f"Warning: {warning}")
     for note in result.notes:
         output.say(f"Note: {note}")
@@ -113,6 +123,17 @@ def _job(arguments: argparse.Namespace) -> JobFile:
         missing = "--task" if not arguments.task else "--training-data"
         raise UsageError(f"{missing} is missing.", "Give it, or a YAML job file; `train --help` explains both.")
     return JobFile(tasks.canonical(arguments.task), arguments.training_data, arguments.validation_data)
+
+
+def _in_v2_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a job file under the names that options have; UsageError for the same one twice."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        row = row_named(name)
+        if row.name in found and row.read(found[row.name]) != row.read(value):
+            raise UsageError(f"{row.name} is given twice with different values ({found[row.name]} and {value}).")
+        found[row.name] = value
+    return found
 
 
 def _in_several_processes(effective: dict[str, Any]) -> int | None:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from automl.vision.requests import Thresholds
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -36,16 +38,6 @@ class ClassRows:
     each: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Which predictions are returned. None: what the model was trained with."""
-
-    box_score: float | None = None
-    nms_iou: float | None = None
-    detections_per_image: int | None = None
-    mask_pixel_score: float | None = None
-
-
 class VisionModel(nn.Module):
     """A network with its losses, its decoding and its way of being frozen.
 
@@ -59,7 +51,8 @@ class VisionModel(nn.Module):
     num_classes: int
     family: str
     start: str = "cold"
-    """`cold`, `imagenet`, `coco` or `checkpoint`: what the weights were when training began."""
+    """`cold`, `imagenet`, `coco`, `self-supervised` (no labels) or `checkpoint`: what the weights were when training
+    began."""
     start_tag: str = ""
     """The weights' tag in the registry, or the checkpoint's file name; empty for a cold start."""
     start_licence: str = ""

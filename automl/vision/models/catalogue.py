@@ -56,6 +56,12 @@ _CLASSIFIERS = (
     ("vitb16r224", "vit", "vit_base_patch16_224", 86.57),
     ("vitl16r224", "vit", "vit_large_patch16_224", 304.33),
 )
+# Features learned without labels (DINOv2 with registers, Apache-2.0), beyond the 24 names: good for `embed` and for the
+# model on frozen features. Parameters without the last layer, as published.
+_BEYOND = (
+    ("dinov2_vits14", "vit", "vit_small_patch14_reg4_dinov2", 22.06),
+    ("dinov2_vitb14", "vit", "vit_base_patch14_reg4_dinov2", 86.58),
+)
 # Published for four classes, background not counted, because most of these have no published COCO network.
 _DETECTORS = (
     ("fasterrcnn_resnet18_fpn", "fasterrcnn", "resnet18", 28.3),
@@ -80,6 +86,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
         *(Architecture(n, CLASSIFICATION, family, net, params, _CROP) for n, family, net, params in _CLASSIFIERS),
+        *(
+            Architecture(n, CLASSIFICATION, family, net, params, _CROP, listed=False)
+            for n, family, net, params in _BEYOND
+        ),
         Architecture("yolov5", (DETECTION,), "yolov5", "yolov5", YOLO_PARAMS_MILLIONS["medium"], (("image", 640),)),
         *(Architecture(n, (DETECTION,), family, net, params, _RANGE) for n, family, net, params in _DETECTORS),
         *(Architecture(n, (SEGMENTATION,), family, net, params, _RANGE) for n, family, net, params in _SEGMENTERS),

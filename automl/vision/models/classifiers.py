@@ -1,4 +1,4 @@
-"""The twelve classification networks, from timm and torchvision, with the losses of both classification tasks."""
+"""The classification networks, from timm and torchvision, with the losses of both classification tasks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from automl.vision.models.base import (
     Images,
     InputSpec,
     Normalize,
-    Thresholds,
     VisionModel,
     as_batch,
     value_of,
 )
 from automl.vision.models.catalogue import MULTI_LABEL, Architecture
+from automl.vision.requests import Thresholds
 
 
 class Classifier(VisionModel):
@@ -51,10 +51,11 @@ class Classifier(VisionModel):
         training = int(value_of(settings, "training_crop_size", 224))
         validation = int(value_of(settings, "validation_crop_size", 224))
         resize = int(value_of(settings, "validation_resize_size", 256))
-        if architecture.family == "vit" and (training != validation or training % 16):
+        patch = 14 if "patch14" in architecture.network else 16
+        if architecture.family == "vit" and (training != validation or training % patch):
             raise ValueError(
-                f"{architecture.name} cuts the image into patches of 16 pixels: training_crop_size and "
-                f"validation_crop_size have to be equal and a multiple of 16, not {training} and {validation}."
+                f"{architecture.name} cuts the image into patches of {patch} pixels: training_crop_size and "
+                f"validation_crop_size have to be equal and a multiple of {patch}, not {training} and {validation}."
             )
         sizes = {"training_crop": training, "validation_resize": resize, "validation_crop": validation}
         super().__init__(

@@ -11,8 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+from torchvision.ops.poolers import initLevelMapper
 
 from automl.vision.models.base import (
     IMAGENET_MEAN,
@@ -21,7 +23,6 @@ from automl.vision.models.base import (
     Images,
     InputSpec,
     Target,
-    Thresholds,
     VisionModel,
     as_list,
     batch_norms,
@@ -29,6 +30,7 @@ from automl.vision.models.base import (
     without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
+from automl.vision.requests import Thresholds
 
 
 class TorchvisionDetector(VisionModel):
@@ -63,6 +65,8 @@ class TorchvisionDetector(VisionModel):
         # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
         self._first_label = 0 if self.family == "retinanet" else 1
         self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
+        if self.family != "retinanet":
+            _fix_scales(self.network.roi_heads)
 
     def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
         learned = [without_crowds(target) for target in targets]
@@ -146,6 +150,13 @@ class TorchvisionDetector(VisionModel):
                 setattr(holder, name, value)
 
 
+class ExactBoxes(BoxCoder):
+    """Decodes boxes in fp32 whatever the arithmetic around it: bf16 tells coordinates around 500 only to 2 pixels."""
+
+    def decode_single(self, rel_codes: Tensor, boxes: Tensor) -> Tensor:
+        return cast(Tensor, super().decode_single(rel_codes.float(), boxes.float()))
+
+
 def _network(architecture: Architecture, classes: int, settings: Mapping[str, Any], spec: InputSpec) -> nn.Module:
     score = float(value_of(settings, "box_score_threshold", 0.3))
     overlap = float(value_of(settings, "nms_iou_threshold", 0.5))
@@ -155,10 +166,28 @@ def _network(architecture: Architecture, classes: int, settings: Mapping[str, An
     if architecture.family == "retinanet":
         backbone = _backbone(architecture, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
         limits = {"score_thresh": score, "nms_thresh": overlap, "detections_per_img": most}
-        return RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+        network = RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+        network.box_coder = _exact(network.box_coder)
+        return network
     kind = MaskRCNN if architecture.family == "maskrcnn" else FasterRCNN
     limits = {"box_score_thresh": score, "box_nms_thresh": overlap, "box_detections_per_img": most}
-    return kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+    network = kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+    for part in (network.rpn, network.roi_heads):
+        part.box_coder = _exact(part.box_coder)
+    return network
+
+
+def _exact(coder: BoxCoder) -> ExactBoxes:
+    return ExactBoxes(coder.weights, coder.bbox_xform_clip)
+
+
+def _fix_scales(heads: Any) -> None:
+    """Says how large the feature maps are. torchvision guesses it from the first image that a network sees, and wrong
+    where a side of that is shorter than 75 pixels."""
+    for pool in (heads.box_roi_pool, heads.mask_roi_pool):
+        if pool is not None:
+            pool.scales = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
+            pool.map_levels = initLevelMapper(2, 5, pool.canonical_scale, pool.canonical_level)
 
 
 def _backbone(architecture: Architecture, **levels: Any) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import cast
@@ -40,7 +41,9 @@ def start_from(model: VisionModel, found: Found) -> None:
     should be there is not, or has another shape; then the model is as it was."""
     given = read(found.path)
     layout = found.weights.layout
-    if layout == "yolox":
+    if layout == "dinov2":
+        state = {f"network.{name}": value for name, value in dinov2_trunk(given).items()}
+    elif layout == "yolox":
         state = {f"network.{name}": value for name, value in yolox_trunk(given).items()}
     elif layout == "backbone":
         state = {f"network.backbone.body.{name}": value for name, value in given.items()}
@@ -97,11 +100,24 @@ def _stays_fresh(model: VisionModel, found: Found) -> tuple[str, ...]:
 
 
 def _resized_positions(given: Tensor, own: Tensor) -> Tensor:
-    """Position embeddings for another number of patches, interpolated (Dosovitskiy et al. 2021, section 3.2)."""
+    """Position embeddings for another number of patches, interpolated (Dosovitskiy et al. 2021, section 3.2). What is
+    more than a square number of rows belongs to the class token."""
     from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]
 
-    side = round((own.shape[1] - 1) ** 0.5)
-    return resample_abs_pos_embed(given, new_size=[side, side], num_prefix_tokens=1)
+    side = math.isqrt(own.shape[1])
+    return resample_abs_pos_embed(given, new_size=[side, side], num_prefix_tokens=own.shape[1] - side**2)
+
+
+def dinov2_trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a published DINOv2 network with registers under timm's names. There the class token has a position of
+    its own, which is added to it here; the token of masked patches has no use outside of its training."""
+    trunk = {name: value for name, value in state.items() if name not in {"mask_token", "register_tokens"}}
+    if "register_tokens" not in state:
+        raise WeightsError("These weights have no registers: they are of DINOv2 without them, or of something else.")
+    trunk["reg_token"] = state["register_tokens"]
+    trunk["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
+    trunk["pos_embed"] = state["pos_embed"][:, 1:]
+    return trunk
 
 
 def yolox_trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -549,7 +549,7 @@ _SPEED = [
         "precision",
         "choice",
         "all",
-        "Arithmetic of training: auto takes bf16 or fp16 on a GPU that has it, else fp32.",
+        "Arithmetic of training: auto takes bf16 where the GPU or processor has it, fp16 on other GPUs, else fp32.",
         _always("auto"),
         choices=("auto", "fp32", "bf16", "fp16"),
     ),

@@ -32,7 +32,8 @@ _ALIASES: Final = {"image-multi-labeling": MULTILABEL}
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One value of `model_name`. `layer_groups` counts what `layers_to_freeze` may freeze (B.5.6)."""
+    """One value of `model_name`. `layer_groups` counts what `layers_to_freeze` may freeze (B.5.6); `beyond_parity`
+    marks names that the parity list (B.4) does not have."""
 
     name: str
     family: str
@@ -60,6 +61,8 @@ def _entries() -> list[ModelEntry]:
         ModelEntry("vits16r224", "vit", CLASSIFIES, 13),
         ModelEntry("vitb16r224", "vit", CLASSIFIES, 13),
         ModelEntry("vitl16r224", "vit", CLASSIFIES, 25),
+        ModelEntry("dinov2_vits14", "vit", CLASSIFIES, 13, beyond_parity=True),
+        ModelEntry("dinov2_vitb14", "vit", CLASSIFIES, 13, beyond_parity=True),
         ModelEntry("yolov5", "yolov5", (DETECTION,), 10),
         *(ModelEntry(f"fasterrcnn_{name}_fpn", "fasterrcnn", (DETECTION,), 5) for name in resnets),
         ModelEntry("retinanet_resnet50_fpn", "retinanet", (DETECTION,), 5),

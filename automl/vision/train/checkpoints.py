@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from automl.vision.errors import DataError, UsageError
@@ -18,6 +20,20 @@ from automl.vision.errors import DataError, UsageError
 if TYPE_CHECKING:
     from automl.vision.models.base import ClassRows, VisionModel
 
+# What torch and safetensors raise for files that are torn, empty, or something else altogether.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    EOFError,
+    OSError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    struct.error,
+    SafetensorError,
+)
 LAST = "last.pt"
 BEST = "best.pt"
 
@@ -45,10 +61,13 @@ def load(path: Path) -> dict[str, Any]:
             return dict(load_file(path))
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
-        raise DataError(f"There is no checkpoint {path}.") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError, OSError, KeyError) as error:
         raise DataError(
-            f"{path} is no checkpoint that can be read: {str(error).splitlines()[0][:200]}",
+            f"There is no checkpoint {path}.", "Name the output folder of a run, or a file of weights."
+        ) from error
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path} is no checkpoint that can be read: {reason}.",
             "Expected a state_dict of tensors (.pt or .safetensors); files that hold whole objects are refused.",
         ) from error
 
@@ -83,11 +102,13 @@ class Carried:
 
 @dataclass(frozen=True)
 class Source:
-    """Weights to start from, and the classes they were trained for ([] where nobody knows)."""
+    """Weights to start from, the classes they were trained for ([] where nobody knows), and the licence of the weights
+    that their own training began with ("" where nobody knows)."""
 
     path: Path
     state: dict[str, Tensor]
     classes: list[str]
+    licence: str = ""
 
 
 def find_source(settings: Mapping[str, Any], base: Path) -> Source | None:
@@ -103,7 +124,7 @@ def find_source(settings: Mapping[str, Any], base: Path) -> Source | None:
     state = state.get("model", state)
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise DataError(f"{path} is no state_dict: it holds more than tensors.")
-    return Source(path, state, _classes_beside(path))
+    return Source(path, state, _classes_beside(path), _licence_beside(path))
 
 
 def _classes_beside(path: Path) -> list[str]:
@@ -115,6 +136,18 @@ def _classes_beside(path: Path) -> list[str]:
             if isinstance(found, list) and all(isinstance(name, str) for name in found):
                 return found
     return []
+
+
+def _licence_beside(path: Path) -> str:
+    import json
+
+    record = path.parent.parent / "run.json"
+    if not record.is_file():
+        return ""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["start_weights"]["licence"])
+    except (ValueError, KeyError, TypeError):
+        return ""  # of another program, or of a version that did not record it
 
 
 def class_order(known: list[str], wanted: list[str]) -> list[str]:

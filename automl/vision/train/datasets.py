@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +17,7 @@ from automl.vision.data import Example, read_labels, resize_rule, split
 from automl.vision.data.cache import PixelCache, Stream
 from automl.vision.data.samples import Sample, make_sample
 from automl.vision.errors import DataError
-from automl.vision.spec import tasks
+from automl.vision.spec import row_named, tasks
 
 from .job import TrainJob
 from .progress import Progress, Report
@@ -51,6 +53,16 @@ class ImageSet:
                 if name in self.index:
                     counts[self.index[name]] += 1
         return counts
+
+    def sha256(self) -> str:
+        """One hash of all images and what people said about them, whatever their order and their files' names."""
+        lines = sorted(
+            json.dumps(
+                [key, sorted(example.labels), [[o.label, o.box, o.is_crowd, o.polygons] for o in example.objects]]
+            )
+            for key, example in zip(self.keys, self.examples, strict=True)
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def box_sizes(self) -> np.ndarray:
         """`[N,2]` widths and heights of boxes, as shares of the longer side of their image."""
@@ -131,14 +143,16 @@ def gather(
     ]
     examples, keys = sides[0]
     if reason := split.too_little(task, examples):
-        raise DataError(reason, f"{len(left_out)} images could not be read." if left_out else "")
+        raise DataError(reason, _why_so_few(left_out))
     warnings += _thin(examples)
     classes = sorted({name for side in sides for example in side[0] for name in example.names()})
     if len(sides) == 2:
         warnings += _unknown(*(side[0] for side in sides))
         held, held_keys = sides[1]
         if not held:
-            raise DataError(f"{job.validation_data} has no image that can be read.")
+            raise DataError(f"{job.validation_data} has no image that can be read.", _why_so_few(left_out))
+        if any(row_named(name).name == "validation_data_size" for name in job.settings):
+            warnings.append("validation_data_size has no effect: there are validation data.")
     else:
         training, validation = _split(job, settings, seed, examples, keys, store)
         held, held_keys = [examples[at] for at in validation], [keys[at] for at in validation]
@@ -176,6 +190,14 @@ def _read(
         warnings.append(f"{path.name}: {len(reasons)} of {total} images were left out: {shown}")
     found = [(example, key) for example, key in zip(labels.examples, keys, strict=True) if key is not None]
     return [example for example, _key in found], [key for _example, key in found]
+
+
+def _why_so_few(left_out: list[str]) -> str:
+    """Why images are missing, with the usual remedy where none was found."""
+    if not left_out:
+        return ""
+    hint = " Where do the images lie? Name their folder with --data-root." if "does not exist" in left_out[0] else ""
+    return f"{len(left_out)} images could not be read, the first because {left_out[0].rstrip('.')}.{hint}"
 
 
 def _split(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -37,9 +38,17 @@ class World:
         if self.size > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
+    def meet(self) -> None:
+        """Waits until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
     def leave(self) -> None:
+        """Parts from the other processes. The group ends for good when nothing holds it any more, and its threads have
+        to end before the interpreter does: what is left of the wrapped model is collected here."""
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()
+            gc.collect()
 
     def gather(self, mine: list[Any]) -> list[Any]:
         """The lists of all processes, one after the other, in the first process; in others what they gave."""

@@ -59,6 +59,10 @@ def evaluate_run(
     if strange:
         warnings.append(f"The model does not know these classes, which were left out: {', '.join(strange)}.")
         examples = [e for e in examples if not e.labels or any(name in known for name in e.labels)]
+    if not examples:
+        raise DataError(
+            f"{data} has no image of a class that the model knows.", f"Its classes are {', '.join(trained.classes)}."
+        )
     store = PixelCache(cache or folder / "cache", resize_rule(trained.task, trained.settings))
     keys, reasons = store.add(
         examples,

@@ -34,6 +34,7 @@ class TrainJob:
     resume: bool = False
     weights: Path | None = None
     allow_download: bool = False
+    onnx: bool = True  # ends with train_artifacts/model.onnx
 
 
 @dataclass
@@ -86,6 +87,12 @@ def default_build(job: TrainJob, *, has_checkpoint: bool) -> Builder:
 
     policy = weights.Policy.from_environment()
     policy = replace(policy, folder=job.weights or policy.folder, download=job.allow_download or policy.download)
+    if job.weights is not None and not job.weights.is_dir() and not policy.download:
+        raise UsageError(
+            f"There is no folder of weights {job.weights}.", "Name one, or add --allow-download to fill it."
+        )
+    if job.allow_download and policy.folder is None:
+        raise UsageError("Downloaded weights need a folder.", "Name one with --weights.")
 
     def build(name: str, *, task: str, settings: Mapping[str, Any], **facts: Any) -> VisionModel:
         try:

@@ -30,15 +30,23 @@ class Precision:
 
 
 def precision_for(setting: str, device: torch.device) -> Precision:
-    """The arithmetic of a run. `auto`: on a GPU bf16, or fp16 where it has no bf16; on the CPU fp32."""
+    """The arithmetic of a run. `auto`: on a GPU bf16, or fp16 where it has no bf16; on a CPU that computes with bf16
+    (AVX512-BF16 or AMX) bf16, which is up to twice as fast there; else fp32."""
     if setting == "auto":
-        if device.type != "cuda":
-            return Precision("fp32", None)
-        setting = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        if device.type == "cuda":
+            setting = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        else:
+            setting = "bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32"
     if setting == "fp16" and device.type == "cpu":
         raise UsageError("precision cannot be fp16 on a CPU.", "Use bf16 or fp32.")
     dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[setting]
     return Precision(setting, dtype, scales=setting == "fp16")
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor has instructions for bf16; torch imitates them slowly where it has none."""
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in asked if ask is not None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

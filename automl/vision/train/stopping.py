@@ -26,15 +26,17 @@ class Tracker:
     def seen(self, value: float | None, epoch: int) -> bool:
         """Takes the value after `epoch` (from 1; 0 is before training); whether it is the best so far.
 
-        The first `delay` evaluations do not count against patience. None, no metric, is always the best.
+        The first `delay` evaluations do not count against patience. None, no metric, is always the best. While nothing
+        was found (0), the later epoch is the best, having learned more, but it is no improvement.
         """
         better = value is None or self.best is None or value > self.best
-        if better:
+        is_best = better or value == self.best == 0
+        if is_best:
             self.best, self.best_epoch = value, epoch
         if epoch > 0:
             self.evaluations += 1
             self.waiting = 0 if better or self.evaluations <= self.delay else self.waiting + 1
-        return better
+        return is_best
 
     @property
     def is_over(self) -> bool:

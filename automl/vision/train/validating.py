@@ -72,7 +72,9 @@ class Validator:
         if self.world.is_first:
             everything.sort(key=lambda each: each[0])
             predictions, targets = self._arranged(everything)
-            values = predictions["scores"] if self.data.task in tasks.CLASSIFIES else predictions["images"]
+            values = predictions["scores"] if self.data.task in tasks.CLASSIFIES else Unpacked(predictions["images"])
+            if self.data.task == tasks.SEGMENTATION:
+                targets = Unpacked(targets)
             metrics = dict(self.evaluate(self.data.task, values, targets, classes=self.classes, settings=self.settings))
         return self.world.told_by_first(metrics), predictions
 
