@@ -42,6 +42,7 @@ def project(name, kind, dataset, classes, **more):
 def images(count):
     return factories.make_dataset_with_images(workspace, count, width=320, height=240)
 project("Pets", "multi_class", images(13), ["cat", "dog"], instructions="<p>One pet each. Look at the ears.</p>")
+project("Last", "multi_class", images(1), ["cat", "dog"])
 project("Rooms", "multi_label", images(2), ["bed", "lamp", "rug"])
 boxes = project("Cards", "object_detection", images(4), ["ace", "king"])
 ace = boxes.label_classes.get(name="ace")
@@ -253,3 +254,31 @@ def test_a_scan_is_windowed_leafed_through_and_labeled(nora: Person, hands: Hand
     assert at.reason == "empty"
     mine = nora.get(f"projects/{at.project}/tasks/")["results"]
     assert mine[0]["assignments"][0]["response"]["annotations"][0]["frame"] == 1
+
+
+def asked(person: Person, path: str) -> dict[str, Any]:
+    """The reply to a POST of this person's session."""
+    token = next(one["value"] for one in person.context.cookies() if "csrf" in one["name"])
+    headers = {"X-CSRFToken": token, "Referer": person.url}
+    reply = person.context.request.post(f"{person.url}/api/v1/{path}", data={}, headers=headers)
+    assert reply.ok, reply.text()
+    return dict(reply.json())
+
+
+def test_an_image_that_comes_back_opens_by_itself(
+    nora: Person, hands: Hands, made: dict[str, Any], browser: Any, live_site: Site
+) -> None:
+    ole = Person(browser, live_site.url, "Ole")
+    ole.sign_in()
+    held = asked(ole, f"projects/{made['Last']}/tasks/")["task"]["id"]
+    at = begin(nora, hands, made, "Last")
+    nora.page.wait_for_selector("#label-page[data-state=waiting]", state="attached")
+    nora.look("keys-others-hold-the-last", widths=WIDTHS)
+    asked(ole, f"tasks/{held}/release/")
+    ole.context.close()
+    # It looks every now and then; coming back to the tab is such a moment.
+    nora.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    nora.page.wait_for_selector("#label-page[data-state=work]", state="attached")
+    at.look()
+    assert go_on(at, hands, "1") == 1
+    assert at.reason == "empty"
