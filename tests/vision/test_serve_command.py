@@ -156,10 +156,12 @@ def test_serve_py_of_a_bundle_answers_and_ends_when_it_is_asked_to(packaged: Pat
 
 
 @pytest.mark.long
-def test_the_command_serves_a_zip_with_explanations(packaged: Path) -> None:
-    place = str(packaged.with_name("pets.zip"))
-    command = [sys.executable, "-m", "automl.vision", "serve", "--model", place, "--port", "0", "--json"]
-    for process, port in served(command, "stderr", packaged.parent):
+@pytest.mark.parametrize("kind", ["zip", "training"])
+def test_the_command_serves_with_explanations(kind: str, packaged: Path, tmp_path: Path) -> None:
+    """A zip, and a training that was not exported yet."""
+    place = packaged.with_name("pets.zip") if kind == "zip" else trained.folder(tmp_path / "out", onnx=False)
+    command = [sys.executable, "-m", "automl.vision", "serve", "--model", str(place), "--port", "0", "--json"]
+    for process, port in served(command, "stderr", tmp_path):
         asked = {"image_base64": base64.b64encode(RED).decode(), "model_explainability": True}
         asked["xai_parameters"] = {"xai_algorithm": "guided_backprop"}
         body = json.dumps({"input_data": {"columns": ["image"], "data": [json.dumps(asked)]}}).encode()
@@ -168,7 +170,9 @@ def test_the_command_serves_a_zip_with_explanations(packaged: Path) -> None:
         process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-        assert json.loads(out.splitlines()[-1]) == {"model": "pets", "version": "3", "images": 1}
+        name, version = ("pets", "3") if kind == "zip" else ("resnet18", "1")
+        assert json.loads(out.splitlines()[-1]) == {"model": name, "version": version, "images": 1}
+    assert not (tmp_path / "out" / "train_artifacts" / "model.onnx").exists()
 
 
 # --- Explanations ----------------------------------------------------------------------------------------------------

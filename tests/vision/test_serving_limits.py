@@ -414,7 +414,7 @@ def test_what_the_runner_cannot_read_names_the_image_and_nothing_of_the_machine(
         reply = running.send("POST", "/score", RED, content_type="image/png")
     assert (reply.status, reply.sentence) == (
         400,
-        "The image cannot be decoded: truncated Send JPEG, PNG, BMP, TIFF, WebP or DICOM.",
+        "The image cannot be decoded: truncated. Send JPEG, PNG, BMP, TIFF, WebP or DICOM.",
     )
 
 

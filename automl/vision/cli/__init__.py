@@ -111,9 +111,8 @@ def _read(given: list[str]) -> argparse.Namespace:
 
 
 def _options(whole: Parser, command: str) -> list[str]:
-    commands = next(each for each in whole._actions if isinstance(each.choices, dict))
-    sub = commands.choices[command]  # type: ignore[index,call-overload]
-    return [name for action in sub._actions for name in action.option_strings]
+    commands: dict[str, Any] = next(each.choices for each in whole._actions if isinstance(each.choices, dict))
+    return [name for action in commands[command]._actions for name in action.option_strings]
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def manifests(name: str, version: str, model_bytes: int) -> dict[str, str]:
 def memory(model_bytes: int) -> int:
     """Mebibytes for a server of a model of that size: interpreter and libraries, weights as file and as loaded, and
     room for batches."""
-    return -(-(400 + 3 * model_bytes // 2**20) // 64) * 64
+    return -(-(600 + 3 * model_bytes // 2**20) // 64) * 64
 
 
 class _Told:
@@ -129,7 +129,7 @@ class _Told:
             "image": self.image,
             "args": ["--host", "0.0.0.0"],  # noqa: S104  inside a pod
             "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-            "env": [{"name": f"{PREFIX}KEYS_FILE", "value": "/etc/tessera/keys"}, _cores("model")],
+            "env": [{"name": f"{PREFIX}KEYS_FILE", "value": "/etc/tessera/keys"}, *_room("model")],
             "resources": self._resources(),
             "startupProbe": _probe("/v2/health/ready", periodSeconds=1, failureThreshold=120),
             "readinessProbe": _probe("/v2/health/ready", periodSeconds=5, failureThreshold=2),
@@ -190,7 +190,7 @@ class _Told:
         container = self._container()
         container["name"] = "kserve-container"
         container["args"] = ["--host", "0.0.0.0", "--without-keys"]  # noqa: S104  inside a pod
-        container["env"] = [_cores("kserve-container")]
+        container["env"] = _room("kserve-container")
         container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  a volume of the pod's own
         container["ports"] = [{"containerPort": PORT, "protocol": "TCP"}]
         for unused in ("lifecycle", "startupProbe", "livenessProbe", "readinessProbe"):
@@ -214,10 +214,15 @@ class _Told:
         }
 
 
-def _cores(container: str) -> dict[str, Any]:
-    """As many threads as the pod may use: the machine shows it all of its own."""
+def _room(container: str) -> list[dict[str, Any]]:
+    """As many threads as the pod may use (the machine shows it all of its own), and no more in hand than its memory
+    holds: two images of 32 million pixels being decoded, and 128 MB of requests."""
     source = {"containerName": container, "resource": "limits.cpu", "divisor": "1"}
-    return {"name": f"{PREFIX}CORES", "valueFrom": {"resourceFieldRef": source}}
+    return [
+        {"name": f"{PREFIX}CORES", "valueFrom": {"resourceFieldRef": source}},
+        {"name": f"{PREFIX}MAX_MEGAPIXELS", "value": "32"},
+        {"name": f"{PREFIX}QUEUE_MB", "value": "128"},
+    ]
 
 
 def _probe(path: str, **timing: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,8 @@ from .measures import Measures
 from .refusals import Refusal, bad, too_large
 
 log = logging.getLogger(__name__)
-READERS = 4
+MOST_READERS = 4
+"""Images that are decoded at the same time, at most: each may take `max_megapixels` of memory several times over."""
 FORMATS = "Send JPEG, PNG, BMP, TIFF, WebP or DICOM."
 
 
@@ -74,7 +76,8 @@ class Engine:
         self.is_ready = self.is_draining = False
         self.answered = 0
         self._reading = 0
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        readers = min(self.limits.cores or os.cpu_count() or 1, MOST_READERS)
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self._explainer = ThreadPoolExecutor(1, thread_name_prefix="explainer")
         self.batcher: Batcher
 
@@ -137,7 +140,7 @@ class Engine:
             sentence = error.sentence
             if sentence.lower().startswith("the image"):
                 sentence = name + sentence[len("the image") :]
-            raise bad("image_unreadable", sentence, error.way_out or FORMATS) from error
+            raise bad("image_unreadable", f"{sentence.rstrip('. ')}.", error.way_out or FORMATS) from error
 
     def _check_pixels(self, content: bytes, name: str) -> None:
         """Before anything is decoded, so that a small file cannot become a large picture."""

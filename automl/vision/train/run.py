@@ -18,7 +18,6 @@ from automl.vision import description
 from automl.vision.data.loader import Loader, Sampler
 from automl.vision.description import ARTIFACTS, Description, write_json
 from automl.vision.errors import DataError, UsageError, VisionError
-from automl.vision.packaging import write_run_artifacts
 from automl.vision.spec import Resolved, resolve, tasks
 from automl.vision.transforms import Batch, Pipeline
 
@@ -301,6 +300,8 @@ class _Run:
 
     def _write_outputs(self) -> list[str]:
         """The files of parity B.11 beside the weights; the training stands without them, too."""
+        from automl.vision.packaging import write_run_artifacts
+
         try:
             write_run_artifacts(self.job.output)
         except (VisionError, OSError) as error:
