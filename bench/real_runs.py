@@ -162,6 +162,8 @@ def convert_all(data: Path, labels: Path) -> None:
 
 
 def convert(kind: str, source: Path, target: Path, *more: str, prefix: str = "") -> None:
+    if target.exists():
+        return
     said = vision("convert", "--from", kind, "--input", str(source), "--output", str(target), *more)
     if not said or said["left_out"]:
         raise SystemExit(f"{source} was not converted whole: {said}")

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pickle
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +121,12 @@ def read(path: Path) -> dict[str, Tensor]:
         if path.suffix not in SUFFIXES:
             raise WeightsError(f"{path.name} is not one of {', '.join(SUFFIXES)}.")
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+    except WeightsError:
+        raise
+    except (
+        *(OSError, RuntimeError, ValueError, TypeError, EOFError, LookupError, AttributeError, ImportError),
+        *(struct.error, pickle.UnpicklingError, SafetensorError),
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path.name} could not be read as plain weights: {reason}") from error
     for wrapper in ("model", "state_dict"):

@@ -90,8 +90,11 @@ def test_files_as_people_have_them_are_read_with_a_warning(tmp_path: Path, task:
             "label[1].topX: expected a number, found 'left'",
         ),
         (tasks.DETECTION, line([{**BOX, "isCrowd": 2}]), "label[0].isCrowd: expected true or false, found 2"),
-        (tasks.DETECTION, line("cat"), "line 2: label: expected a list of objects, found 'cat'"),
-        (tasks.SEGMENTATION, line([BOX]), "line 2: label[0].polygon: expected a list of parts"),
+        (tasks.DETECTION, line("cat"), "line 2: label: expected a list of objects, found a class name"),
+        (tasks.CLASSIFICATION, line([BOX]), "found objects, which are for image-object-detection"),
+        (tasks.MULTILABEL, line([BOX]), "found objects, which are for image-object-detection"),
+        (tasks.SEGMENTATION, line([BOX]), "line 2: label[0].polygon: is missing; boxes without"),
+        (tasks.SEGMENTATION, line([{"label": "a", "polygon": 3}]), "label[0].polygon: expected a list of parts"),
         (tasks.SEGMENTATION, line([{"label": "a", "polygon": [[0, 0, 1, 0]]}]), "at least 6 numbers, found 4 numbers"),
         (
             tasks.DETECTION,
@@ -117,6 +120,15 @@ def test_all_bad_lines_are_shown_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         jsonl.read(write(tmp_path, line("") * 25), tasks.CLASSIFICATION)
     assert "25 of its lines" in str(refused.value)
+    assert "line 1: label: expected a class name, found '' (and 24 more)" in str(refused.value)
+    with pytest.raises(DataError) as refused:
+        jsonl.read(
+            write(tmp_path, "".join(line([f"a{at}", "b", "c"][: at % 2 + 2]) for at in range(2))), tasks.DETECTION
+        )
+    assert str(refused.value).count("\n  line") == 1
+    text = "".join(line([{**BOX, "topX": at}]) for at in range(2, 27))
+    with pytest.raises(DataError) as refused:
+        jsonl.read(write(tmp_path, text), tasks.DETECTION)
     assert "and 5 more" in str(refused.value)
 
 

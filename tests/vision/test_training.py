@@ -176,6 +176,15 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
         checkpoints.load(tmp_path / "whole.pt")
 
 
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04torn", bytes(range(256)), b"\x80\x02}q\x00"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_checkpoint_that_is_something_else_is_a_sentence(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is no checkpoint that can be read"):
+        checkpoints.load(path)
+
+
 # --- Fitting the machine ---------------------------------------------------------------------------------------------
 
 

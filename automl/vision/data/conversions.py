@@ -34,15 +34,17 @@ def from_folders(folder: Path) -> Found:
 def from_csv(path: Path, root: Path) -> Found:
     """A header line, then `filename,label1 label2 …`; lines without exactly two fields are skipped, and listed."""
     examples, skipped = [], []
-    with path.open(encoding="utf-8-sig", newline="") as text:
-        for number, row in enumerate(csv.reader(text), start=1):
-            if number == 1:
-                continue
-            if len(row) != 2:
-                skipped.append(f"line {number}: expected two fields, found {len(row)}")
-                continue
-            url = row[0].strip()
-            examples.append(Example(url, root / url, number, labels=tuple(dict.fromkeys(row[1].split()))))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            rows = list(csv.reader(text))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV in UTF-8.", "Expected lines of the form filename,label1 label2.") from error
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != 2:
+            skipped.append(f"line {number}: expected two fields, found {len(row)}")
+            continue
+        url = row[0].strip()
+        examples.append(Example(url, root / url, number, labels=tuple(dict.fromkeys(row[1].split()))))
     if not examples:
         raise DataError(f"{path} has no line of the form filename,label1 label2.")
     return examples, skipped
@@ -61,7 +63,9 @@ def from_voc(folder: Path, root: Path, masks: Path | None = None) -> Found:
         except (ET.ParseError, DataError, ValueError, OSError) as error:
             skipped.append(f"{path.name}: {error}")
     if not examples:
-        raise DataError(f"{folder} holds no usable VOC file.", "; ".join(skipped[:5]))
+        raise DataError(
+            f"{folder} holds no usable VOC file.", "; ".join(skipped[:5]) or "Expected an XML file an image."
+        )
     return examples, skipped
 
 

@@ -35,6 +35,18 @@ def text_of(value: Any, name: str) -> str:
     return value.strip()
 
 
+def _found(value: Any) -> str:
+    """What a label is that belongs to another task, else the value itself."""
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, dict):
+        return "objects, which are for image-object-detection and image-instance-segmentation"
+    if isinstance(value, list):
+        return "a list of names, which is for image-classification-multilabel"
+    if isinstance(first, str):
+        return "a class name, which is for image-classification"
+    return shown(value)
+
+
 def shown(value: Any) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
@@ -53,13 +65,13 @@ class Fields:
                 self.problems.warn(self.line, "a list of one class name was read as that class")
                 value = value[0]
             if isinstance(value, list | dict):
-                raise Refused("label", f"expected one class name, found {shown(value)}")
+                raise Refused("label", f"expected one class name, found {_found(value)}")
             return (text_of(value, "label"),)
         if isinstance(value, str):
             self.problems.warn(self.line, "a single class name was read as a list of one")
             value = [value]
-        if not isinstance(value, list):
-            raise Refused("label", f"expected a list of class names, found {shown(value)}")
+        if not isinstance(value, list) or any(isinstance(each, dict) for each in value):
+            raise Refused("label", f"expected a list of class names, found {_found(value)}")
         names = [text_of(each, f"label[{at}]") for at, each in enumerate(value)]
         if len(set(names)) < len(names):
             self.problems.warn(self.line, "class names given twice for an image were counted once")
@@ -70,8 +82,8 @@ class Fields:
         if isinstance(value, dict):
             self.problems.warn(self.line, "a single object was read as a list of one")
             value = [value]
-        if not isinstance(value, list):
-            raise Refused("label", f"expected a list of objects, found {shown(value)}")
+        if not isinstance(value, list) or any(isinstance(each, str) for each in value):
+            raise Refused("label", f"expected a list of objects, found {_found(value)}")
         return tuple(self._object(task, each, f"label[{at}]") for at, each in enumerate(value))
 
     def _object(self, task: str, value: Any, name: str) -> Labeled:
@@ -99,6 +111,8 @@ class Fields:
         if isinstance(value, list) and value and not isinstance(value[0], list):
             self.problems.warn(self.line, "a flat list of coordinates was read as a polygon of one part")
             value = [value]
+        if value is None:
+            raise Refused(name, "is missing; boxes without outlines are for image-object-detection")
         if not isinstance(value, list) or not value:
             raise Refused(name, f"expected a list of parts [[x1, y1, x2, y2, …], …], found {shown(value)}")
         parts = tuple(self._part(part, f"{name}[{at}]") for at, part in enumerate(value))

@@ -46,7 +46,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-8-sig") as text:
             yield from enumerate(text, start=1)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from error
+        raise DataError(f"{path} is not UTF-8 text.", "Expected JSON lines; save them as UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
 

@@ -94,8 +94,15 @@ class Problems:
         """DataError with the first problems, each with its line, its field and what was expected."""
         if not self.refused:
             return
-        shown = "\n".join(f"  {problem}" for problem in self.refused[: self.SHOWN])
-        more = len(self.refused) - self.SHOWN
+        alike: dict[tuple[str, str], list[Problem]] = {}
+        for problem in self.refused:
+            alike.setdefault((problem.field, problem.message), []).append(problem)
+        groups = list(alike.values())
+        shown = "\n".join(
+            f"  {group[0]}" + (f" (and {len(group) - 1} more)" if len(group) > 1 else "")
+            for group in groups[: self.SHOWN]
+        )
+        more = sum(len(group) for group in groups[self.SHOWN :])
         lines = len({problem.where for problem in self.refused})
         raise DataError(
             f"{self.source}: {lines} of its lines cannot be used:\n{shown}"

@@ -18,6 +18,8 @@ def read(
     the file. DataError where it cannot be read, or holds lines that cannot be used."""
     if not path.exists():
         raise DataError(f"{path} does not exist.")
+    if root is not None and not root.is_dir():
+        raise DataError(f"There is no folder {root}.", "Name the folder that holds the images with --data-root.")
     if path.is_dir() or path.name == "MLTable":
         return _read_mltable(path if path.is_dir() else path.parent, task, root, column)
     if coco.looks_like_coco(path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from automl.vision.errors import DataError, UsageError
@@ -18,6 +20,20 @@ from automl.vision.errors import DataError, UsageError
 if TYPE_CHECKING:
     from automl.vision.models.base import ClassRows, VisionModel
 
+# What torch and safetensors raise for files that are torn, empty, or something else altogether.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    EOFError,
+    OSError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    struct.error,
+    SafetensorError,
+)
 LAST = "last.pt"
 BEST = "best.pt"
 
@@ -45,10 +61,13 @@ def load(path: Path) -> dict[str, Any]:
             return dict(load_file(path))
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
-        raise DataError(f"There is no checkpoint {path}.") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError, OSError, KeyError) as error:
         raise DataError(
-            f"{path} is no checkpoint that can be read: {str(error).splitlines()[0][:200]}",
+            f"There is no checkpoint {path}.", "Name the output folder of a run, or a file of weights."
+        ) from error
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path} is no checkpoint that can be read: {reason}.",
             "Expected a state_dict of tensors (.pt or .safetensors); files that hold whole objects are refused.",
         ) from error
 
