@@ -97,6 +97,12 @@ def load_model(task: str, folder: str | Path, batch_size: int = 1, **settings: A
     return Scorer(runner, batch_size)
 
 
+def refuse_explanations(wanted: str) -> None:
+    """UsageError where a batch job asks for what only torch can do; better at its start than image by image."""
+    if wanted.strip().lower() not in {"false", "0"}:
+        raise UsageError(NO_EXPLANATIONS, "Leave --model_explainability out.")
+
+
 def run(scorer: Scorer, data: Any) -> Any:
     """What `run` of a scoring script answers: for bytes (or a request that gives bytes) the JSON text of one object,
     for JSON text that of a list, for a mini-batch of paths a list of JSON texts, one per image."""
