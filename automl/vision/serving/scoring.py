@@ -10,7 +10,7 @@ from typing import Any
 from automl.vision.errors import DataError, UsageError
 from automl.vision.spec import tasks
 
-from . import calls, parameters
+from . import calls, parameters, pictures
 from .calls import Image
 from .limits import Limits
 from .refusals import Refusal
@@ -67,7 +67,10 @@ class Scorer:
         request = parameters.request_of(asked or {}, self.runner.settings)
         found: list[dict[str, Any]] = []
         for start in range(0, len(contents), self.batch_size):
-            prepared = [self.runner.read(content) for content in contents[start : start + self.batch_size]]
+            part = contents[start : start + self.batch_size]
+            for content in part:
+                pictures.size_of(content)  # of what is sent, not every kind that a decoder knows is taken
+            prepared = [self.runner.read(content) for content in part]
             found += [answer.said for answer in self.runner.predict(prepared, request)]
         return found
 
