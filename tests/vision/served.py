@@ -164,7 +164,7 @@ class Server:
 
     def wait(self, awaitable: Awaitable[Any]) -> Any:
         async def whole() -> Any:
-            return await awaitable
+            return await asyncio.wait_for(awaitable, 60)  # whoever waits for what never comes fails
 
         return self._loop.run(whole())
 

@@ -374,6 +374,15 @@ def test_the_scoring_script_says_what_is_wrong(scored: ModuleType, data: Any, wo
         scored.run(data)
 
 
+def test_a_batch_job_that_wants_explanations_is_told_at_its_start(
+    made: Packaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", ["driver", "--model_explainability", "True", "--xai_parameters", "{}"])
+    with pytest.raises(UsageError, match="Explanations need torch"):
+        script(made.folder / "score.py", "explaining_score").init()
+
+
 def test_model_settings_are_checked(made: Packaged) -> None:
     with pytest.raises(UsageError, match="is for image-classification, not for image-object-detection"):
         scoring.load_model("image-object-detection", made.folder / "artifacts")

@@ -166,6 +166,27 @@ def test_a_content_type_that_says_nothing_of_an_image(kind: str, words: str) -> 
         assert reply.status == 415
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(/etc/passwd) (r) file\nshowpage\n",
+        b"P6 1 1 255\n\x00\x00\x00",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        picture(kind="TGA"),
+    ],
+)
+def test_kinds_that_no_camera_makes_reach_no_decoder(content: bytes) -> None:
+    """Pillow would hand PostScript to another program."""
+    with Server() as running:
+        reply = running.send("POST", "/score", content, content_type="application/octet-stream")
+        assert (reply.status, reply.sentence) == (
+            400,
+            "The image is no image, or of an unknown kind. Send JPEG, PNG, BMP, TIFF, WebP, GIF or DICOM.",
+        )
+        for kind in ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF"):
+            assert running.send("POST", "/score", picture(kind=kind), content_type="image/x").status == 200, kind
+
+
 def test_a_packed_body_is_not_unpacked() -> None:
     """A few bytes could become gigabytes."""
     with Server() as running:
@@ -414,7 +435,7 @@ def test_what_the_runner_cannot_read_names_the_image_and_nothing_of_the_machine(
         reply = running.send("POST", "/score", RED, content_type="image/png")
     assert (reply.status, reply.sentence) == (
         400,
-        "The image cannot be decoded: truncated. Send JPEG, PNG, BMP, TIFF, WebP or DICOM.",
+        "The image cannot be decoded: truncated. Send JPEG, PNG, BMP, TIFF, WebP, GIF or DICOM.",
     )
 
 

@@ -18,25 +18,25 @@ CLASSES = exporting.CLASSES
 
 
 def folder(
-    place: Path, task: str = tasks.CLASSIFICATION, name: str = "resnet18", *, start: str = "cold", onnx: bool = True
+    place: Path, task: str = tasks.CLASSIFICATION, name: str = "resnet18", *, onnx: bool = True, **given: Any
 ) -> Path:
-    """The output folder of a training of `name`, with predictions of four images."""
-    model, settings = exporting.make(name, task=task, random_seed=3)
+    """The output folder of a training of `name` from a cold start, with predictions of four images; `given` are
+    settings."""
+    model, settings = exporting.make(name, task=task, random_seed=3, **given)
     checkpoints.save(model.state_dict(), place / "outputs" / "model.pt")
     artifacts = place / description.ARTIFACTS
-    description.write(artifacts, description.Description(task, name, CLASSES, settings, start))
+    description.write(artifacts, description.Description(task, name, CLASSES, settings, "cold"))
     if onnx:
         export(model, CLASSES, settings, artifacts)
     if task == tasks.CLASSIFICATION:
         said = np.eye(3)[[0, 1, 2, 0]] * 0.7 + 0.1
         predictions.write(artifacts / "validation_predictions.jsonl", list("abcd"), said, np.array([0, 1, 2, 1]))
-    (place / "run.json").write_text(json.dumps(_record(task, name, settings, start)))
+    (place / "run.json").write_text(json.dumps(_record(task, name, settings)))
     return place
 
 
-def _record(task: str, name: str, settings: dict[str, Any], start: str) -> dict[str, Any]:
+def _record(task: str, name: str, settings: dict[str, Any]) -> dict[str, Any]:
     primary = tasks.primary_metric(task)
-    weights = {"tag": "", "licence": ""} if start == "cold" else {"tag": "resnet18.tv_in1k", "licence": "bsd-3-clause"}
     return {
         "task": task,
         "model_name": name,
@@ -45,8 +45,8 @@ def _record(task: str, name: str, settings: dict[str, Any], start: str) -> dict[
         "metrics": {primary: 0.75},
         "epochs": 3,
         "best_epoch": 2,
-        "start": start,
-        "start_weights": weights,
+        "start": "cold",
+        "start_weights": {"tag": "", "licence": ""},
         "data_sha256": {"training": "1" * 64, "validation": "2" * 64},
         "training_images": 12,
         "validation_images": 4,

@@ -15,8 +15,8 @@ from typing import Any
 
 from automl.vision.errors import DataError, UsageError
 from automl.vision.serving import open_inference, openapi
-from automl.vision.serving.engine import blank
 from automl.vision.serving.limits import Limits
+from automl.vision.serving.pictures import blank
 
 from . import card, deployment, facts, manifest, mlflow, modules, preprocessing, requirements, scripts
 from .requirements import Pin

@@ -31,12 +31,14 @@ def init():
     folder = find_model()
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    from automl.vision.serving.scoring import load_model
+    from automl.vision.serving.scoring import load_model, refuse_explanations
 
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--batch_size", type=int, default=int(os.environ.get("batch_size") or 1))
-    batch_size = parser.parse_known_args()[0].batch_size
-    scorer = load_model(TASK_TYPE, folder / "artifacts", batch_size, **model_settings)
+    parser.add_argument("--batch_size", type=int, default=os.environ.get("batch_size") or "1")
+    parser.add_argument("--model_explainability", default="false")
+    options = parser.parse_known_args()[0]
+    refuse_explanations(options.model_explainability)
+    scorer = load_model(TASK_TYPE, folder / "artifacts", options.batch_size, **model_settings)
 
 
 def run(data):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import os
 import time
@@ -12,13 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image as Pillow
 
-from automl.vision.data import dicom
 from automl.vision.errors import DataError, UsageError
 from automl.vision.spec import tasks
 
-from . import parameters
+from . import parameters, pictures
 from .batching import Batcher
 from .calls import Call, Image, place
 from .gate import Gate
@@ -29,7 +26,6 @@ from .refusals import Refusal, bad, too_large
 log = logging.getLogger(__name__)
 MOST_READERS = 4
 """Images that are decoded at the same time, at most: each may take `max_megapixels` of memory several times over."""
-FORMATS = "Send JPEG, PNG, BMP, TIFF, WebP or DICOM."
 
 
 class Answer(Protocol):
@@ -91,7 +87,7 @@ class Engine:
             coming=lambda: self._reading,
         )
         await self.batcher.start()
-        await self.answer(Call([Image(blank())]))
+        await self.answer(Call([Image(pictures.blank())]))
         self.answered, self.is_ready = 0, True
 
     async def stop(self) -> None:
@@ -140,13 +136,13 @@ class Engine:
             sentence = error.sentence
             if sentence.lower().startswith("the image"):
                 sentence = name + sentence[len("the image") :]
-            raise bad("image_unreadable", f"{sentence.rstrip('. ')}.", error.way_out or FORMATS) from error
+            raise bad("image_unreadable", f"{sentence.rstrip('. ')}.", error.way_out or pictures.WAY_OUT) from error
 
     def _check_pixels(self, content: bytes, name: str) -> None:
         """Before anything is decoded, so that a small file cannot become a large picture."""
         try:
-            width, height = size_of(content)
-        except Pillow.DecompressionBombError:
+            width, height = pictures.size_of(content)
+        except pictures.TooManyPixels:
             raise self._too_many_pixels(f"{name} has more pixels than any server should decode") from None
         if width * height > self.limits.pixels:
             raise self._too_many_pixels(f"{name} has {width} × {height} pixels")
@@ -189,25 +185,3 @@ class Engine:
             return await loop.run_in_executor(self._explainer, self.explain, image.content, image.explain)
         except UsageError as error:
             raise bad("explanations", error.sentence, error.way_out) from error
-
-
-def size_of(content: bytes) -> tuple[int, int]:
-    """(width, height) from the header. DataError for what is no image."""
-    if dicom.is_dicom(content[:132]):
-        return dicom.size(io.BytesIO(content))
-    try:
-        with Pillow.open(io.BytesIO(content)) as image:
-            return image.size
-    except Pillow.DecompressionBombError:
-        raise
-    except Exception as error:  # Pillow's readers raise of every kind on damaged files
-        raise DataError("The image is no image, or of an unknown kind.") from error
-
-
-def blank(side: int = 64) -> bytes:
-    """A PNG of grey, to warm up with and to show as an example."""
-    ramp = np.linspace(60, 200, side).astype(np.uint8)
-    pixels = np.stack([np.tile(ramp, (side, 1)), np.tile(ramp[:, None], (1, side)), np.full((side, side), 128)], axis=2)
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()

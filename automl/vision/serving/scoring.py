@@ -10,7 +10,7 @@ from typing import Any
 from automl.vision.errors import DataError, UsageError
 from automl.vision.spec import tasks
 
-from . import calls, parameters
+from . import calls, parameters, pictures
 from .calls import Image
 from .limits import Limits
 from .refusals import Refusal
@@ -67,7 +67,10 @@ class Scorer:
         request = parameters.request_of(asked or {}, self.runner.settings)
         found: list[dict[str, Any]] = []
         for start in range(0, len(contents), self.batch_size):
-            prepared = [self.runner.read(content) for content in contents[start : start + self.batch_size]]
+            part = contents[start : start + self.batch_size]
+            for content in part:
+                pictures.size_of(content)  # of what is sent, not every kind that a decoder knows is taken
+            prepared = [self.runner.read(content) for content in part]
             found += [answer.said for answer in self.runner.predict(prepared, request)]
         return found
 
@@ -95,6 +98,12 @@ def load_model(task: str, folder: str | Path, batch_size: int = 1, **settings: A
     if tasks.canonical(task) != runner.task:
         raise UsageError(f"This model is for {runner.task}, not for {task}.", "Correct TASK_TYPE.")
     return Scorer(runner, batch_size)
+
+
+def refuse_explanations(wanted: str) -> None:
+    """UsageError where a batch job asks for what only torch can do; better at its start than image by image."""
+    if wanted.strip().lower() not in {"false", "0"}:
+        raise UsageError(NO_EXPLANATIONS, "Leave --model_explainability out.")
 
 
 def run(scorer: Scorer, data: Any) -> Any:
