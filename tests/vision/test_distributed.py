@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 
 from automl.vision.spec import tasks
@@ -30,7 +29,6 @@ print("threads", sum("gloo" in name for name in names), flush=True)
 """
 
 
-@pytest.mark.long  # two more processes with torch in them
 def test_two_processes_are_one_with_double_accumulation(tmp_path: Path) -> None:
     labels = pictures.colours(tmp_path / "data")
     program = tmp_path / "program.py"
