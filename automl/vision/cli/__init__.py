@@ -109,7 +109,7 @@ def _read(given: list[str]) -> argparse.Namespace:
 
 def _options(whole: Parser, command: str) -> list[str]:
     commands = next(each for each in whole._actions if isinstance(each.choices, dict))
-    sub = commands.choices[command]  # type: ignore[index,call-overload]
+    sub = commands.choices[command]  # type: ignore[index]
     return [name for action in sub._actions for name in action.option_strings]
 
 
