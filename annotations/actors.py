@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from annotations.services import exporting, initializing
-from labeling_site.core.jobs import Claim, job_kind
+from annotations.services import drafts, exporting, initializing
+from labeling_site.core.jobs import Claim, job_kind, periodic
 from labeling_site.core.models import Job
 from projects.models import Project
 from projects.services import datasets
@@ -31,3 +31,8 @@ def initialize_project(claim: Claim) -> dict[str, Any]:
 @job_kind("annotations.export")
 def export(claim: Claim) -> dict[str, Any]:
     return exporting.write_export(claim)
+
+
+@periodic("annotations.forget_operations", 6 * 3600)
+def forget_operations() -> None:
+    drafts.forget_operations()

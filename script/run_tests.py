@@ -20,8 +20,6 @@ from labeling_site.running import broker_server  # noqa: E402
 from tests.support import postgres, running  # noqa: E402
 
 PYTHON = sys.executable
-WORKERS = 2
-IN_PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile"]
 
 
 class Stages:
@@ -35,6 +33,22 @@ class Stages:
         begin = time.monotonic()
         # `env` wins, so that a gate never touches a person's own data folder.
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+        self.results.append((name, code == 0, time.monotonic() - begin))
+
+    @contextmanager
+    def beside(self, name: str, command: list[str], **env: str) -> Iterator[None]:
+        """Runs a stage while the body goes on, then waits for it and shows what it printed."""
+        begin = time.monotonic()
+        with tempfile.TemporaryFile("w+") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=output)
+            try:
+                yield
+                code = process.wait()
+            finally:
+                process.terminate()
+                process.wait(timeout=60)
+            output.seek(0)
+            print(f"\n=== {name}\n{output.read()}", flush=True)
         self.results.append((name, code == 0, time.monotonic() - begin))
 
     def refuse(self, name: str, sentence: str) -> None:
@@ -126,25 +140,25 @@ def main() -> int:
     run_gates(stages)
     if sentence := have_chromium():
         stages.refuse("Chromium", sentence)
-    stages.run(
-        "tests on the embedded defaults",
-        # In the order of tests/conftest.py: the scheduler's own begins with the files that have the most tests.
-        [*pytest, "-m", marks, *IN_PARALLEL, "--no-loadscope-reorder", "-q", "--durations=30"],
-    )
-    name = "tests on PostgreSQL and Redis over TCP"
+    # In the order of tests/conftest.py: the scheduler's own begins with the files that have the most tests.
+    parallel = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    embedded = [*pytest, "-m", marks, *parallel, "-q", "--durations=30"]
     binaries = postgres_binaries()
-    if binaries is None:
-        stages.refuse(name, "PostgreSQL's programs are missing (Debian, Ubuntu: sudo apt install postgresql).")
-        return stages.sum_up()
-    with ExitStack() as servers:
-        database_url = servers.enter_context(postgres.running_postgres(binaries))
-        redis_urls = [servers.enter_context(redis_over_tcp()) for _worker in range(WORKERS)]
-        stages.run(
-            name,
-            [*pytest, "-m", f"services and {marks}" if marks else "services", *IN_PARALLEL, "-q"],
-            TESSERA_TEST_DATABASE_URL=database_url,
-            TESSERA_TEST_REDIS_URL=" ".join(redis_urls),
-        )
+    with ExitStack() as beside:
+        if binaries is None:
+            sentence = "PostgreSQL's programs are missing (Debian, Ubuntu: sudo apt install postgresql)."
+            stages.refuse("tests on PostgreSQL and Redis over TCP", sentence)
+        else:
+            # Browser and site leave the two cores a third of the time, which this needs.
+            beside.enter_context(
+                stages.beside(
+                    "tests on PostgreSQL and Redis over TCP",
+                    [*pytest, "-m", f"services and {marks}" if marks else "services", "-q"],
+                    TESSERA_TEST_DATABASE_URL=beside.enter_context(postgres.running_postgres(binaries)),
+                    TESSERA_TEST_REDIS_URL=beside.enter_context(redis_over_tcp()),
+                )
+            )
+        stages.run("tests on the embedded defaults", embedded)
     return stages.sum_up()
 
 

@@ -39,7 +39,7 @@ LONG_FILES = ("journeys", "start", "deploy", "browser", "security")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(running.ROOT / "tests").parts[0]
+        folder = item.path.parent.name
         return LONG_FILES.index(folder) if folder in LONG_FILES else len(LONG_FILES)
 
     items.sort(key=place)

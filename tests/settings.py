@@ -1,8 +1,7 @@
 """The site's own settings, in a throw-away home that no test can mistake for a person's data.
 
 A database or broker other than the embedded ones is taken only from TESSERA_TEST_DATABASE_URL and
-TESSERA_TEST_REDIS_URL, never from the variables a running site reads: tests flush what they use. The latter may name
-several, separated by spaces: each parallel worker takes its own, since channels know no databases.
+TESSERA_TEST_REDIS_URL, never from the variables a running site reads: tests flush what they use.
 """
 
 import atexit
@@ -35,8 +34,8 @@ for _name in [
     os.environ.pop(_name, None)
 os.environ["TESSERA_HOME"] = str(_home)
 for _name in ("DATABASE_URL", "REDIS_URL"):
-    if _values := os.environ.get(f"TESSERA_TEST_{_name}", "").split():
-        os.environ[_name] = _values[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % len(_values)]
+    if _value := os.environ.get(f"TESSERA_TEST_{_name}"):
+        os.environ[_name] = _value
 
 from labeling_site.settings import *  # noqa: E402, F403  the environment above decides what they say
 from labeling_site.settings import DATABASES, STORAGES, USES_SQLITE  # noqa: E402

@@ -98,6 +98,9 @@ class SubmitSerializer(serializers.Serializer[Any]):
     correction = serializers.BooleanField(
         allow_null=True, default=None, help_text="Whether you know that the page was submitted before."
     )
+    opinion = serializers.BooleanField(
+        default=False, help_text="Keep an answer whose image went to somebody else as a second opinion."
+    )
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -215,6 +218,7 @@ class TaskViewSet(ScopedViewSet):
             answers=answers,
             client=data["client"],
             correction=data["correction"],
+            opinion=data["opinion"],
         )
         refused = [{"assignment": one.assignment_id, "code": one.code, "detail": one.detail} for one in done.refused]
         page = selectors.with_page(Task.objects.filter(pk=task.pk)).get()

@@ -22,6 +22,9 @@ class ResponseQuerySet(ScopedQuerySet):
 class Response(models.Model):
     """One complete answer for one item. A correction is a new row that names the one it replaces; nothing is deleted.
 
+    A second opinion is an answer that came after the lease had gone to somebody else: it is kept, and does not count
+    unless a reviewer takes it.
+
     `operation_id` is made by the client: the same submit sent twice finds its first result. `active_seconds` and
     `actions` (clicks and keys) are those of the page, shared out over its items.
     """
@@ -32,6 +35,7 @@ class Response(models.Model):
         REVIEW = "review", _("Review")
         IMPORTED = "imported", _("Imported")
         AUTO = "auto", _("Automatic")
+        OPINION = "opinion", _("Second opinion")
 
     class Outcome(models.TextChoices):
         LABELED = "labeled", _("Labeled")

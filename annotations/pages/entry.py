@@ -40,6 +40,7 @@ class Event:
     what: str
     detail: str
     is_current: bool = False
+    response: int | None = None
 
 
 def _entry(project: Project, entry_id: int) -> QueueEntry:
@@ -54,7 +55,8 @@ def entry_page(request: HttpRequest, project: Project, entry_id: int) -> HttpRes
     entry = _entry(project, entry_id)
     reader: Any = request.user
     browse = Browse.from_query(project, request.GET)
-    annotations = selectors.final_annotations([entry])[entry.pk]
+    asked = _asked(request, entry)
+    annotations = selectors.annotations_of(asked) if asked else selectors.final_annotations([entry])[entry.pk]
     frame = _frame(request, entry, annotations)
     before, after = browse.neighbours(entry)
     answered = entry.status in (QueueEntry.Status.LABELED, QueueEntry.Status.SKIPPED, QueueEntry.Status.NEEDS_REVIEW)
@@ -75,10 +77,19 @@ def entry_page(request: HttpRequest, project: Project, entry_id: int) -> HttpRes
         "chosen": {one.label_class_id for one in annotations},
         "classes": classes,
         "may_correct_this": answered,
+        "answer": asked,
         "threads": comments.visible_threads(reader, entry),
         "may_comment": access.may(request.user, Capability.COMMENT, project.workspace_id),
     }
     return render(request, "annotations/entry.html", head(request, project, "data") | context)
+
+
+def _asked(request: HttpRequest, entry: QueueEntry) -> Response | None:
+    """The answer of its history that is to be shown in place of the one that counts, or None."""
+    asked = request.GET.get("answer", "")
+    if not asked.isdecimal() or len(asked) > 18 or int(asked) == entry.final_response_id:
+        return None
+    return entry.responses.select_related("author").filter(pk=int(asked)).first()
 
 
 def _fits(action: str, entry: QueueEntry) -> bool:
@@ -126,6 +137,7 @@ def history(entry: QueueEntry) -> list[Event]:
                 what=_answer_in_words(one),
                 detail=_labels_in_words(one),
                 is_current=one.pk == entry.final_response_id,
+                response=one.pk,
             )
         )
     for review in entry.reviews.select_related("reviewer"):
@@ -140,6 +152,8 @@ def history(entry: QueueEntry) -> list[Event]:
 def _answer_in_words(response: Response) -> str:
     if response.kind == Response.Kind.REVIEW:
         return _("Corrected")
+    if response.kind == Response.Kind.OPINION:
+        return _("Second opinion")
     if response.outcome == Response.Outcome.SKIPPED:
         return _("Skipped")
     if response.kind == Response.Kind.LABELER:
@@ -159,9 +173,11 @@ def _labels_in_words(response: Response) -> str:
 @in_project(Capability.UPDATE_LABELS)
 @require_POST
 def correct_entry(request: HttpRequest, project: Project, entry_id: int) -> HttpResponse:
-    """A reviewer's answer: other classes; for shapes also without the ones that were ticked off."""
+    """A reviewer's answer: other classes; shapes without those that were ticked off; or an answer of the history."""
     entry = _entry(project, entry_id)
-    if project.kind.is_classification:
+    if "answer" in request.POST:
+        wanted = _from_history(request, entry)
+    elif project.kind.is_classification:
         wanted = [_answer(value) for value in request.POST.getlist("classes")]
     else:
         wanted = _remaining(request, entry)
@@ -181,6 +197,22 @@ def _class_id(value: str) -> int:
     return int(value)
 
 
+def _from_history(request: HttpRequest, entry: QueueEntry) -> list[AnswerAnnotation]:
+    """What an answer of this item's history says, as a new answer."""
+    asked = request.POST["answer"]
+    known = entry.responses.filter(outcome=Response.Outcome.LABELED)
+    answer = get_object_or_404(known, pk=asked if asked.isdecimal() and len(asked) < 19 else 0)
+    return [_as_answer(one, one.label_class_id) for one in selectors.annotations_of(answer)]
+
+
+def _as_answer(one: Annotation, class_id: int) -> AnswerAnnotation:
+    polygon = Polygon.from_json(one.polygon) if one.polygon else None
+    box = None
+    if polygon is None and one.width is not None:
+        box = Box(one.x or 0.0, one.y or 0.0, one.width, one.height or 0.0)
+    return AnswerAnnotation(one.client_id, class_id, one.frame, box, polygon)
+
+
 def _remaining(request: HttpRequest, entry: QueueEntry) -> list[AnswerAnnotation]:
     """The objects as they stand, with the class chosen for each, less those to delete."""
     response_id = entry.final_response_id
@@ -193,10 +225,6 @@ def _remaining(request: HttpRequest, entry: QueueEntry) -> list[AnswerAnnotation
     for one in Annotation.objects.filter(response_id=response_id).order_by("position", "id"):
         if str(one.pk) in deleted:
             continue
-        polygon = Polygon.from_json(one.polygon) if one.polygon else None
-        box = None
-        if polygon is None and one.width is not None:
-            box = Box(one.x or 0.0, one.y or 0.0, one.width, one.height or 0.0)
         class_id = _class_id(request.POST.get(f"class-{one.pk}", str(one.label_class_id)))
-        found.append(AnswerAnnotation(one.client_id, class_id, one.frame, box, polygon))
+        found.append(_as_answer(one, class_id))
     return found

@@ -8,9 +8,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from annotations.models import Annotation, Assignment, Draft, Operation, Prelabel, QueueEntry
@@ -18,6 +19,8 @@ from projects.models import User
 
 Objects = list[dict[str, Any]]
 OVER = (Assignment.State.EXPIRED, Assignment.State.RELEASED)
+KEEP_OPERATIONS = timedelta(days=30)
+FORGET_TOGETHER = 1000
 
 
 @dataclass(frozen=True)
@@ -103,3 +106,26 @@ def bring_back(actor: User, assignments: Sequence[Assignment], entries: Sequence
             continue
         Draft.objects.filter(assignment=row).delete()  # an older one of the same item, brought a moment ago
         Draft.objects.filter(pk=draft.pk).update(assignment=row)
+
+
+def forget_operations() -> int:
+    """Deletes edits that are older than KEEP_OPERATIONS and whose page nobody works on; returns how many.
+
+    They tell an edit that is sent again, and what another browser has not seen: a browser that was away for longer and
+    still sends one of a submitted page is told that the page was submitted, and keeps what it has. Edits of live leases
+    and of drafts that are not submitted stay, however old.
+    """
+    before = timezone.now() - KEEP_OPERATIONS
+    worked_on = Draft.objects.filter(assignment=OuterRef("assignment"), is_open=True)
+    gone, last = 0, 0
+    # In order of their numbers, which is that of their times: no index of times has to be kept with every edit.
+    while chunk := list(
+        Operation.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "applied_at")[:FORGET_TOGETHER]
+    ):
+        last = chunk[-1][0]
+        old = [pk for pk, at in chunk if at < before]
+        rows = Operation.objects.filter(pk__in=old).exclude(assignment__state=Assignment.State.LIVE)
+        gone += rows.exclude(Exists(worked_on)).delete()[0]
+        if len(old) < len(chunk):
+            break
+    return gone

@@ -12,15 +12,27 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.models import Annotation, Assignment, Draft, Operation, PrelabelDecision, QueueEntry, Response, Task
+from annotations.models import (
+    Annotation,
+    Assignment,
+    Comment,
+    Draft,
+    Operation,
+    PrelabelDecision,
+    QueueEntry,
+    Response,
+    Task,
+)
 from annotations.services import answers as checking
-from annotations.services import drafts, finalizing, prelabels
+from annotations.services import comments, drafts, finalizing, prelabels
 from annotations.services.answers import Answer
 from labeling_site.core import errors, events
 from projects import access
 from projects.access import Capability
 from projects.models import Project, User
 from projects.services import counters
+
+LOST = "lease_lost"
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ def submit_task(
     answers: Sequence[Answer],
     client: uuid.UUID | None = None,
     correction: bool | None = None,
+    opinion: bool = False,
 ) -> Submitted:
     """Stores the answers of one's own page and moves its items on.
 
@@ -53,8 +66,9 @@ def submit_task(
     submitted is a correction, possible until an item is approved or rejected. An answer whose lease ran out is still
     taken while nobody else holds the item. A `client` that says who it is does not overwrite what another browser of
     the same person did since it looked; one that says whether this is a `correction` does not replace an answer it does
-    not know of. Raises Invalid for an incomplete page or an answer that does not fit the task type, and Conflict when
-    nothing of the page can be taken.
+    not know of. With `opinion` an answer that comes after its image went to somebody else is kept as a second opinion,
+    for reviewers to see, and changes nothing that counts. Raises Invalid for an incomplete page or an answer that does
+    not fit the task type, and Conflict when nothing of the page can be taken.
     """
     project = task.project
     access.require(actor, Capability.LABEL, project.workspace_id)
@@ -70,7 +84,7 @@ def submit_task(
         entries = list(rows.select_for_update(of=("self",)).select_related("final_response"))
         if (replay := _replay(task, held, operation_id, answers)) is not None:
             return replay
-        refused = _store(actor, project, entries, operation_id, checked, client, correction)
+        refused = _store(actor, project, entries, operation_id, checked, client, correction, opinion)
         if len(refused) == len(checked):
             raise errors.Conflict(
                 refused[0].detail,
@@ -139,6 +153,7 @@ def _store(
     checked: list[tuple[Assignment, Answer]],
     client: uuid.UUID | None,
     correction: bool | None,
+    opinion: bool,
 ) -> list[Refusal]:
     by_entry = {row.entry_id: (row.pk, answer) for row, answer in checked}
     rows = Assignment.objects.in_bulk([pk for pk, _answer in by_entry.values()])
@@ -149,6 +164,7 @@ def _store(
     refused: list[Refusal] = []
     change: Tally[str] = Tally()
     done: list[int] = []
+    beside: list[int] = []
     objects: list[Annotation] = []
     decisions: list[PrelabelDecision] = []
     suggested = prelabels.of_entries([entry.pk for entry in entries])
@@ -156,17 +172,19 @@ def _store(
         assignment_id, answer = by_entry[entry.pk]
         row = rows[assignment_id]
         reason = _elsewhere(found.get(row.pk), client, answer, row, correction) or refusal(actor, entry, row)
-        if reason:
+        is_opinion = opinion and reason is not None and reason[0] == LOST
+        if reason and not is_opinion:
             refused.append(Refusal(assignment_id, *reason))
             continue
         response = Response.objects.create(
             entry=entry,
             assignment=row,
             author=actor,
+            kind=Response.Kind.OPINION if is_opinion else Response.Kind.LABELER,
             outcome=answer.outcome,
             skip_reason=answer.skip_reason.strip()[:300],
             round=entry.round,
-            replaces=entry.final_response,
+            replaces=None if is_opinion else entry.final_response,
             operation_id=operation_id,
             active_seconds=min(max(answer.active_seconds, 0.0), 86_400.0),
             actions=min(max(answer.actions, 0.0), 1e6),
@@ -174,8 +192,12 @@ def _store(
         contained += drafts.remember(row.pk, client, answer.operations)
         origins, decided = prelabels.judged(response, answer.annotations, suggested[entry.pk], row.created_at)
         objects += checking.rows(response, answer.annotations, origins)
-        decisions += decided
         classes = Tally(one.label_class_id for one in answer.annotations)
+        if is_opinion:
+            beside.append(assignment_id)
+            change.update(_raise_doubt(entry, response, classes, old))
+            continue
+        decisions += decided
         change.update(finalizing.finalize(entry, response, classes, old.get(response.replaces_id or 0, Tally())))
         entry.save(update_fields=finalizing.FIELDS)
         done.append(assignment_id)
@@ -184,10 +206,22 @@ def _store(
     Assignment.objects.filter(pk__in=done).update(state=Assignment.State.DONE)
     Operation.objects.bulk_create(contained, ignore_conflicts=True)
     if found:
-        drafts.close(done)
-    if done:
+        drafts.close(done + beside)
+    if change:
         counters.add(project.pk, change)
     return refused
+
+
+def _raise_doubt(
+    entry: QueueEntry, opinion: Response, classes: Tally[int], old: dict[int, Tally[int]]
+) -> dict[str, int]:
+    """Asks the lead about a second opinion that differs from what counts; returns the change of the counts."""
+    counts = entry.final_response
+    if counts is None or (counts.outcome, old[counts.pk]) == (opinion.outcome, classes):
+        return {}
+    text = _("A second opinion, given after the image had gone to somebody else, differs. It is in the history.")
+    Comment.objects.create(entry=entry, author=opinion.author, text=text, asks_lead=True)
+    return {comments.QUESTIONS: 1}
 
 
 def _elsewhere(
@@ -206,7 +240,7 @@ def _elsewhere(
 
 def refusal(actor: User, entry: QueueEntry, row: Assignment) -> tuple[str, Any] | None:
     """Why an answer for this item cannot be taken now, or None. Who stores one holds the entry's lock."""
-    lost = ("lease_lost", _("Somebody else has this image now: the page was idle for too long."))
+    lost = (LOST, _("Somebody else has this image now: the page was idle for too long."))
     if row.round != entry.round:
         return ("returned", _("This image was sent back to the queue after you answered it."))
     if row.state == Assignment.State.LIVE:

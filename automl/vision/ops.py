@@ -16,11 +16,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
+
+from automl.vision.suppression import greedy_nms
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -28,29 +28,6 @@ _SCHEMAS = (
     "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, "
     "int sampling_ratio, bool aligned) -> Tensor",
 )
-
-
-def greedy_nms(boxes: NDArray[np.floating], scores: NDArray[np.floating], iou_threshold: float) -> NDArray[np.int64]:
-    """Indices of the boxes (N, 4; x1 y1 x2 y2) that stay, best score first.
-
-    A box goes when its overlap with a better one that stayed is more than `iou_threshold`: intersection > threshold ×
-    union. Boxes of equal score keep their order.
-    """
-    order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes[order].T
-    areas = (x2 - x1) * (y2 - y1)
-    alive = np.ones(len(order), dtype=bool)
-    kept = []
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(order[i])
-        rest = slice(i + 1, None)
-        wide = np.maximum(np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest]), 0)
-        high = np.maximum(np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest]), 0)
-        shared = wide * high
-        alive[rest] &= ~(shared > iou_threshold * (areas[i] + areas[rest] - shared))
-    return np.asarray(kept, dtype=np.int64)
 
 
 def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

@@ -15,25 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automl.vision import tiling
+from automl.vision import answers, tiling
 from automl.vision.data import images
+from automl.vision.data.crops import centre_crop
 from automl.vision.errors import DataError
 from automl.vision.metrics.classification import POSITIVE_FROM
-from automl.vision.models.base import Thresholds, VisionModel
+from automl.vision.models.base import VisionModel
 from automl.vision.models.catalogue import CLASSIFICATION, MULTI_LABEL
-from automl.vision.polygons import MAX_POINTS, mask_to_polygons
-from automl.vision.transforms.classification import centre_crop
+from automl.vision.polygons import MAX_POINTS
+from automl.vision.requests import Request
 
 Source = Path | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What may be asked differently for each request; None: as in training. `tiles` replaces the training's tiling."""
-
-    thresholds: Thresholds = Thresholds()  # noqa: RUF009  frozen
-    tiles: tiling.Grid | None = None
-    max_polygon_points: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +57,9 @@ class Predictor:
         asked = request or Request()
         for chunk, read in self._chunks(sources):
             tensors = [one for one in read if isinstance(one, Tensor)]
-            answers = iter(self.answers(tensors, asked))
+            said_of = iter(self.answers(tensors, asked))
             for source, one in zip(chunk, read, strict=True):
-                yield (source, next(answers)) if isinstance(one, Tensor) else one
+                yield (source, next(said_of)) if isinstance(one, Tensor) else one
 
     def answers(self, tensors: Sequence[Tensor], request: Request) -> list[dict[str, Any]]:
         """Answers for images that are tensors already, (3, H, W) of 0..1, cropped where the task wants crops."""
@@ -77,15 +69,18 @@ class Predictor:
         if self.model.task in CLASSIFICATION:
             logits = torch.stack([row["logits"] for row in self.model.predict_step(on_device)])
             scores = logits.sigmoid() if self.model.task == MULTI_LABEL else logits.softmax(dim=1)
-            return [{"probs": row, "labels": self.classes} for row in scores.cpu().tolist()]
+            return [answers.of_scores(row, self.classes) for row in scores.cpu().tolist()]
         grid = request.tiles or self.grid
         if grid is not None:
             found = [tiling.predict(self.model, one, grid, request.thresholds, self.batch_size) for one in on_device]
         else:
             found = self.model.predict_step(on_device, request.thresholds)
         points = request.max_polygon_points or self.settings.get("max_number_of_polygon_points") or MAX_POINTS
-        sizes = [tuple(one.shape[-2:]) for one in tensors]
-        return [self._boxes(one, size, int(points)) for one, size in zip(found, sizes, strict=True)]
+        arrays = [{name: value.cpu().numpy() for name, value in one.items()} for one in found]
+        return [
+            answers.of_objects(one, tensor.shape[2], tensor.shape[1], self.classes, int(points))
+            for one, tensor in zip(arrays, tensors, strict=True)
+        ]
 
     @torch.no_grad()
     def embeddings(self, sources: Iterable[Source]) -> Iterator[tuple[Source, np.ndarray] | Failure]:
@@ -103,13 +98,14 @@ class Predictor:
         with ThreadPoolExecutor(self.workers, thread_name_prefix="reader") as pool:
             while True:
                 while len(waiting) < 2 and (chunk := list(islice(remaining, self.batch_size))):
-                    waiting.append((chunk, [pool.submit(self._read, source) for source in chunk]))
+                    waiting.append((chunk, [pool.submit(self.read, source) for source in chunk]))
                 if not waiting:
                     return
                 chunk, reading = waiting.popleft()
                 yield chunk, [each.result() for each in reading]
 
-    def _read(self, source: Source) -> Tensor | Failure:
+    def read(self, source: Source) -> Tensor | Failure:
+        """The image as `answers` takes it, or why it could not be read."""
         try:
             pixels = images.read(source, resize=self.rule).pixels
         except DataError as error:
@@ -118,22 +114,6 @@ class Predictor:
             sizes = self.model.input_spec.sizes
             pixels = centre_crop(pixels, sizes["validation_resize"], sizes["validation_crop"])
         return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
-
-    def _boxes(self, found: Mapping[str, Tensor], size: tuple[int, ...], points: int) -> dict[str, Any]:
-        height, width = size
-        scale = np.array([width, height, width, height])
-        boxes = (found["boxes"].cpu().numpy() / scale).clip(0, 1).tolist()
-        scores, labels = found["scores"].cpu().tolist(), found["labels"].cpu().tolist()
-        masks = found["masks"].cpu().numpy() if "masks" in found else None
-        answers = []
-        for i, (box, score, label) in enumerate(zip(boxes, scores, labels, strict=True)):
-            corners = dict(zip(("topX", "topY", "bottomX", "bottomY"), box, strict=True))
-            answer: dict[str, Any] = {"box": corners, "label": self.classes[label], "score": score}
-            if masks is not None:
-                rings = mask_to_polygons(masks[i], points)
-                answer["polygon"] = [(np.reshape(ring, (-1, 2)) / scale[:2]).ravel().tolist() for ring in rings]
-            answers.append(answer)
-        return {"boxes": answers}
 
 
 def said(answer: Mapping[str, Any], task: str) -> list[str]:

@@ -1,21 +1,25 @@
-"""Small objects in large images: the whole image and overlapping tiles of it go through the model (parity.md B.7)."""
+"""Small objects in large images: the whole image and overlapping tiles of it go through the model (parity.md B.7).
+
+Importing this imports no torch: the runtime without it cuts and merges with the same functions.
+"""
 
 from __future__ import annotations
 
-from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
-
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchvision.ops import batched_nms
 
-from automl.vision.models.base import Thresholds, VisionModel
+from automl.vision.suppression import grouped_nms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from automl.vision.models.base import VisionModel
+    from automl.vision.requests import Thresholds
 
 OVERLAP = 0.25
 NMS_IOU = 0.25
@@ -88,28 +92,38 @@ def objects_in(tile: Tile, boxes: NDArray[np.floating]) -> tuple[NDArray[np.int6
     return kept, (cut[kept] - np.tile(limits[:2], 2)).astype(np.float32)
 
 
+def views(width: int, height: int, grid: Grid) -> list[Tile]:
+    """What goes through the model: the whole image, then its tiles."""
+    return [Tile(0, 0, width, height), *tiles(width, height, grid)]
+
+
 def predict(
     model: VisionModel, image: Tensor, grid: Grid, thresholds: Thresholds | None = None, batch_size: int = 1
 ) -> dict[str, Tensor]:
     """Boxes, scores and labels of `image` (3, H, W) found in it and in its tiles, merged, in pixels of the image."""
-    height, width = image.shape[-2:]
-    places = [Tile(0, 0, width, height), *tiles(width, height, grid)]
+    import torch
+
+    places = views(image.shape[2], image.shape[1], grid)
     parts = [image[:, tile.top : tile.bottom, tile.left : tile.right] for tile in places]
     found: list[dict[str, Tensor]] = []
     for start in range(0, len(parts), batch_size):
         found += model.predict_step(parts[start : start + batch_size], thresholds)
+    arrays = [{name: value.cpu().numpy() for name, value in one.items()} for one in found]
     most = None if thresholds is None else thresholds.detections_per_image
-    return merge(zip(places, found, strict=True), grid.nms_iou, most)
+    merged = merge(zip(places, arrays, strict=True), grid.nms_iou, most)
+    return {name: torch.from_numpy(value).to(image.device) for name, value in merged.items()}
 
 
 def merge(
-    found: Iterable[tuple[Tile, Mapping[str, Tensor]]], nms_iou: float, most: int | None = None
-) -> dict[str, Tensor]:
-    """One list of boxes from those of several tiles: moved into the image, then suppressed within each class."""
-    moved: Sequence[tuple[Tensor, Tensor, Tensor]] = [
-        (one["boxes"] + one["boxes"].new_tensor([tile.left, tile.top] * 2), one["scores"], one["labels"])
-        for tile, one in found
-    ]
-    boxes, scores, labels = (torch.cat(column) for column in zip(*moved, strict=True))
-    kept = batched_nms(boxes, scores, labels, nms_iou)[:most]
+    found: Iterable[tuple[Tile, Mapping[str, Any]]], nms_iou: float, most: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """One list of boxes from the arrays of several tiles: moved into the image, then suppressed within each class."""
+    parts = list(found)
+    boxes = np.concatenate([np.asarray(one["boxes"]) + _corner(tile) for tile, one in parts])
+    scores, labels = (np.concatenate([np.asarray(one[name]) for _tile, one in parts]) for name in ("scores", "labels"))
+    kept = grouped_nms(boxes, scores, labels, nms_iou)[:most]
     return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}
+
+
+def _corner(tile: Tile) -> NDArray[np.float32]:
+    return np.array([tile.left, tile.top, tile.left, tile.top], np.float32)

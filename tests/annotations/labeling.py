@@ -39,8 +39,12 @@ def answer_all(task: Task, annotations: Sequence[AnswerAnnotation], **fields: ob
     ]
 
 
-def submit(actor: User, task: Task, answers: Sequence[Answer], operation_id: uuid.UUID | None = None) -> Submitted:
-    return submission.submit_task(actor=actor, task=task, operation_id=operation_id or uuid.uuid4(), answers=answers)
+def submit(
+    actor: User, task: Task, answers: Sequence[Answer], operation_id: uuid.UUID | None = None, *, opinion: bool = False
+) -> Submitted:
+    return submission.submit_task(
+        actor=actor, task=task, operation_id=operation_id or uuid.uuid4(), answers=answers, opinion=opinion
+    )
 
 
 def label_page(actor: User, project: Project, *classes: LabelClass, page_size: int = 1, box: Box | None = None) -> Task:

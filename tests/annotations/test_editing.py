@@ -384,6 +384,51 @@ def test_a_batch_costs_the_same_for_many(bob: APIClient, project: Project, djang
         assert codes(send(bob, held, *edits)) == ["applied"] * 50
 
 
+# --- What is kept of old edits ---------------------------------------------------------------------------------------
+
+
+def test_old_edits_are_forgotten_once_nobody_works_on_their_page(bob: APIClient, project: Project) -> None:
+    cat = classes(project)[0]
+    pages: list[dict[str, Any]] = []
+    for _ in range(4):
+        task = next_page(bob, project, holding=[one["task"] for one in pages])["task"]
+        pages.append({"task": task["id"], **task["assignments"][0]})
+        send(bob, pages[-1], edit(pages[-1], put(cat)), edit(pages[-1], put(cat)))
+    sent, _live, given_back, corrected = pages
+    for held in (sent, corrected):
+        assert submit(bob, held, {"label_class": cat, "box": BOX}, base=2, client=HERE).status_code == 200
+    Assignment.objects.filter(pk=given_back["id"]).update(state=Assignment.State.EXPIRED)
+    again = edit(corrected, put(cat), base=3)
+    send(bob, corrected, again, correction=True)
+    Operation.objects.update(applied_at=timezone.now() - timedelta(days=31))
+    fresh = edit(sent, put(cat), base=3)
+    send(bob, sent, fresh, correction=True)
+    Draft.objects.filter(assignment=sent["id"]).update(is_open=False)
+    assert drafts.forget_operations() == 2
+    left = Operation.objects.values_list("assignment", flat=True)
+    assert sorted(left) == sorted(
+        [sent["id"]] + [one["id"] for one in pages[1:3] for _ in range(2)] + [corrected["id"]] * 3
+    )
+    assert drafts.forget_operations() == 0
+    # What is forgotten and arrives after all changes nothing.
+    late = edit(sent, put(cat))
+    assert codes(send(bob, sent, late)) == ["submitted"]
+
+
+def test_forgetting_ends_at_the_first_young_edit(
+    bob: APIClient, project: Project, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(drafts, "FORGET_TOGETHER", 2)
+    held = lease(bob, project)
+    send(bob, held, *[edit(held, put(classes(project)[0])) for _ in range(7)])
+    submit(bob, held, {"label_class": classes(project)[0], "box": BOX}, base=7, client=HERE)
+    old = sorted(Operation.objects.values_list("pk", flat=True))[:3]
+    Operation.objects.filter(pk__in=old).update(applied_at=timezone.now() - timedelta(days=31))
+    assert drafts.forget_operations() == 3
+    with django_assert_num_queries(1):
+        assert drafts.forget_operations() == 0
+
+
 # --- Several pages at once -------------------------------------------------------------------------------------------
 
 

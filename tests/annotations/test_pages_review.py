@@ -284,6 +284,43 @@ def test_a_class_is_corrected_and_the_first_answer_stays_in_the_history() -> Non
     assert not counts.get(f"class:{label_class(project, 'cat').pk}")
 
 
+def test_an_answer_of_the_history_is_shown_and_made_to_count() -> None:
+    people = make_people()
+    project = make_project(people.workspace, task_type="object_detection")
+    box = Box(3, 4, 20, 10)
+    label_page(people.bob, project, label_class(project, "cat"), box=box)
+    (entry,) = labeled(project)
+    reviewer = signed_in(add_member(people.workspace, "vendor_qa", name="Vera"))
+    first = Response.objects.get(entry=entry)
+    address = reverse("project-entry", args=[project.pk, entry])
+    correct = reverse("project-entry-correct", args=[project.pk, entry])
+    [row] = first.annotations.all()
+    reviewer.post(correct, {"response": first.pk, f"class-{row.pk}": label_class(project, "dog").pk})
+    plain = reviewer.get(address)
+    assert [one["annotation"].label_class.path for one in plain.context["objects"]] == ["dog"]
+    assert f"answer={first.pk}" in plain.text and "Let this one count" not in plain.text
+    shown = reviewer.get(address, {"answer": first.pk})
+    assert [one["annotation"].label_class.path for one in shown.context["objects"]] == ["cat"]
+    assert "Let this one count" in shown.text and "Save the correction" not in shown.text
+    assert (
+        "Let this one count"
+        not in signed_in(add_member(people.workspace, "customer_qa")).get(address, {"answer": first.pk}).text
+    )
+    assert reviewer.post(correct, {"answer": first.pk}).status_code == 302
+    final = QueueEntry.objects.get(pk=entry).final_response
+    assert final is not None and (final.kind, Response.objects.filter(entry=entry).count()) == (Response.Kind.REVIEW, 3)
+    [again] = final.annotations.all()
+    assert (again.label_class.path, again.x, again.width) == ("cat", 3, 20)
+    other = make_project(people.workspace, task_type="object_detection")
+    label_page(people.bob, other, label_class(other, "cat"), box=box)
+    foreign = Response.objects.get(entry__project=other)
+    for asked in (foreign.pk, "x", 10**19):
+        assert reviewer.post(correct, {"answer": asked}).status_code == 404
+        assert [one["annotation"].pk for one in reviewer.get(address, {"answer": asked}).context["objects"]] == [
+            again.pk
+        ]
+
+
 def test_two_classes_are_refused_where_one_is_asked_for() -> None:
     people = make_people()
     project = make_project(people.workspace)

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from annotations.geometry import Box
-from annotations.models import Annotation, Assignment, QueueEntry, Response
+from annotations.models import Annotation, Assignment, Comment, QueueEntry, Response
 from annotations.services import queue, reviewing
 from annotations.services.answers import Answer
 from annotations.services.recounting import count, recount
@@ -150,6 +150,44 @@ def test_a_late_answer_for_an_item_that_another_holds_is_refused_and_says_so(peo
         submit(people.bob, task, answer_all(task, said(cat)))
     assert not Response.objects.exists()
     submit(dana, danas, answer_all(danas, said(cat)))
+    counts_are_right(project)
+
+
+@pytest.mark.parametrize("kind", ["cat", "dog"])
+def test_a_late_answer_is_kept_as_a_second_opinion_and_the_lead_is_asked_where_it_differs(
+    people: factories.People, kind: str
+) -> None:
+    project = factories.make_project(people.workspace, images=1)
+    dana = factories.add_member(people.workspace, name="Dana")
+    task = open_page(people.bob, project)
+    task.assignments.update(expires_at=timezone.now() - timedelta(minutes=1))
+    danas = label_page(dana, project, factories.label_class(project, "cat"))
+    answers = answer_all(task, said(factories.label_class(project, kind)))
+    with pytest.raises(errors.Conflict):
+        submit(people.bob, task, answers)
+    operation = uuid.uuid4()
+    for _ in range(2):  # sent twice it is one
+        assert not submit(people.bob, task, answers, operation, opinion=True).refused
+    entry = QueueEntry.objects.get(project=project)
+    assert entry.final_response is not None and entry.final_response.assignment == danas.assignments.get()
+    opinion = Response.objects.get(kind=Response.Kind.OPINION)
+    assert (opinion.author, opinion.replaces) == (people.bob, None)
+    assert [one.label_class.path for one in opinion.annotations.all()] == [kind]
+    questions = Comment.objects.filter(entry=entry, asks_lead=True)
+    assert questions.count() == counters.read(project.pk).get("questions", 0) == (kind == "dog")
+    assert counters.read(project.pk)[f"class:{factories.label_class(project, 'cat').pk}"] == 1
+    counts_are_right(project)
+
+
+def test_who_may_answer_still_gives_no_second_opinion(people: factories.People) -> None:
+    project = factories.make_project(people.workspace, images=1)
+    task = open_page(people.bob, project)
+    submit(people.bob, task, answer_all(task, said(factories.label_class(project, "cat"))), opinion=True)
+    assert QueueEntry.objects.get(project=project).final_response == Response.objects.get(kind="labeler")
+    # What a reviewer has decided about is no matter of leases.
+    reviewing.approve(actor=people.alice, project=project, entry_ids=[task.assignments.get().entry_id])
+    with pytest.raises(errors.Conflict, match="approved"):
+        submit(people.bob, task, answer_all(task, said(factories.label_class(project, "dog"))), opinion=True)
     counts_are_right(project)
 
 

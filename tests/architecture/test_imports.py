@@ -65,6 +65,11 @@ RULES: list[tuple[str, Callable[[Path], bool], Callable[[str], bool]]] = [
         lambda name: within(name, "torch", "torchvision", "timm"),
     ),
     (
+        "what runs in a bundle imports no torch",
+        lambda path: below(path, "automl/vision/serving", "automl/vision/runtime"),
+        lambda name: within(name, "torch", "torchvision", "timm", "automl.vision.models", "automl.vision.train"),
+    ),
+    (
         "vision and search know nothing of rows",
         lambda path: below(path, "automl/vision", "automl/search"),
         lambda name: within(name, "projects", "annotations", "automl.models", "automl.services"),

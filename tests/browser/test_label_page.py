@@ -48,6 +48,27 @@ Assignment.objects.filter(task={task}).update(expires_at=timezone.now() - timede
 print(expire_overdue(Project.objects.get(pk={project})))
 """
 
+OTHER_ANSWERS = """
+import uuid
+from annotations.models import Assignment, QueueEntry
+from annotations.services import queue, submission
+from annotations.services.answers import Answer
+from projects.models import User
+from tests import factories
+lost = Assignment.objects.select_related("project__workspace").get(task={task})
+QueueEntry.objects.filter(pk=lost.entry_id).update(rank=-1)
+other = factories.add_member(lost.project.workspace, name="Otto")
+task = queue.next_task(actor=other, project=lost.project).task
+[row] = task.assignments.all()
+assert row.entry_id == lost.entry_id
+submission.submit_task(actor=other, task=task, operation_id=uuid.uuid4(), answers=[Answer(row.pk)])
+"""
+OPINIONS = """
+from annotations.models import Response
+found = Response.objects.filter(entry__project={project}, kind="opinion")
+print([[one.author.name, one.annotations.count(), one.final_for.exists()] for one in found])
+"""
+
 
 @pytest.fixture(scope="module")
 def projects(live_site: Site) -> dict[str, int]:
@@ -206,9 +227,11 @@ def test_regions_are_deleted_by_their_buttons_and_all_at_once_after_a_question(d
         at.drag((left, 100), (left + 60, 160))
     at.page.click(".object-delete >> nth=0")
     assert len(at.regions()) == 2
+    at.page.click("#regions-menu summary")
     at.page.click("#tool-delete-all")
     at.page.click("#confirm-dialog button[value=cancel]")
     assert len(at.regions()) == 2
+    at.page.click("#regions-menu summary")
     at.page.click("#tool-delete-all")
     at.page.click("#confirm-dialog [data-confirm-ok]")
     at.page.wait_for_selector(".object-place", state="detached")
@@ -525,6 +548,30 @@ def test_a_lost_lease_is_said_and_the_work_can_still_be_sent(live_site: Site, bo
     assert near(box(drawn), [60, 60, 100, 100])
     done = [one for one in bob.get(f"projects/{at.project}/tasks/")["results"] if one["state"] == "submitted"]
     assert done[0]["assignments"][0]["response"]["outcome"] == "labeled"
+
+
+def test_work_that_comes_too_late_is_offered_as_a_second_opinion(live_site: Site, bob: Person, desk: Any) -> None:
+    at = desk("going wrong")
+    page = at.page
+    at.press("1", "r")
+    at.drag((60, 60), (160, 160))
+    at.wait_saved()
+    code = LOSE_LEASE + OTHER_ANSWERS
+    live_site.manage("shell", "-v0", "-c", code.format(task=at.task["id"], project=at.project))
+    before = page.get_attribute("#label-page", "data-opened")
+    at.press("Enter")
+    page.wait_for_selector("#notice:has-text('Somebody else has this image now')")
+    page.wait_for_function("(old) => document.getElementById('label-page').dataset.opened !== old", arg=before)
+    page.click("#refused-open")
+    assert page.locator("#refused-list .refused-row").count() == 1
+    page.keyboard.press("Escape")
+    page.click("#notice button:has-text('Send as a second opinion')")
+    page.wait_for_selector("#hint:has-text('Kept as a second opinion')")
+    page.wait_for_selector("#refused-open", state="hidden")
+    at.look()
+    kept = live_site.manage("shell", "-v0", "-c", OPINIONS.format(project=at.project)).splitlines()[-1]
+    assert kept == "[['Bob', 1, False]]"
+    bob.forgive("409")
 
 
 def test_an_image_that_does_not_load_is_said_and_can_be_skipped(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import PASSWORD, Person
-from tests.support.running import Site
+from tests.support.running import Site, wait_until
 
 pytestmark = [pytest.mark.browser]
 
@@ -176,6 +178,46 @@ def test_closing_the_tab_loses_nothing(safira: Person, desk: Any) -> None:
     other.submit()
     second.close()
     safira.forgive("ERR_FAILED")
+
+
+def busiest_renderer(browser: Any) -> int:
+    """The process of the tab that runs in a circle."""
+    asked = browser.new_browser_cdp_session()
+
+    def used() -> dict[int, float]:
+        rows = asked.send("SystemInfo.getProcessInfo")["processInfo"]
+        return {int(row["id"]): row["cpuTime"] for row in rows if row["type"] == "renderer"}
+
+    before = used()
+    wait_until(
+        lambda: max(one - before.get(pid, 0) for pid, one in used().items()) > 0.3, seconds=60, what="a busy tab"
+    )
+    after = used()
+    asked.detach()
+    return max(after, key=lambda pid: after[pid] - before.get(pid, 0))
+
+
+def test_an_edit_outlives_a_tab_that_dies_in_the_same_moment(safira: Person, desk: Any, browser: Any) -> None:
+    """The tab makes an edit, does nothing any more, hears nothing any more, and is killed."""
+    second = safira.context.new_page()
+    at = desk("journal", second)
+    draw(at, 60)
+    draw(at, 220)
+    at.wait_saved()
+    second.evaluate(
+        "setTimeout(() => {"
+        " document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', bubbles: true }));"
+        " for (;;); })"
+    )
+    with second.expect_event("crash"):
+        os.kill(busiest_renderer(browser), signal.SIGKILL)
+    second.close()
+    assert at.task
+    assert len(draft(safira, at.task["id"]) or []) == 2, "it was not sent"
+    other = desk("journal")
+    assert other.regions() == ["60 × 60 at 60, 50"]
+    assert len(draft(safira, at.task["id"]) or []) == 1
+    other.submit()
 
 
 def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(

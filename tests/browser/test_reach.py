@@ -44,6 +44,7 @@ def project(name, kind, images):
     made[name] = found.pk
     return found, list(QueueEntry.objects.filter(project=found).order_by("item__path"))
 project("single", "multi_class", 12)
+project("drawn", "object_detection", 3)
 boxes, entries = project("boxes", "object_detection", 6)
 cat = boxes.label_classes.get(name="cat")
 said = [Suggestion(entry.pk, AnswerAnnotation(uuid.uuid4(), cat.pk, box=Box(10 + 30 * n, 20, 25, 40)), 0.9)
@@ -137,6 +138,18 @@ def test_a_single_image_takes_one_key(pia: Person, projects: dict[str, int]) -> 
         at.next_after(lambda key=key: pia.page.keyboard.press(key))
     assert actions(pia.page) == {"keys": 10, "clicks": 0}
     assert labels(pia, at.project) == right
+
+
+def test_a_box_from_nothing_takes_two_actions(pia: Person, projects: dict[str, int]) -> None:
+    at = opened(pia, projects["drawn"])
+    for number in range(3):
+        pia.page.evaluate("() => { actions.keys = 0; actions.clicks = 0; }")
+        pia.page.keyboard.press(str(number + 1))
+        at.drag((20, 20), (60, 50))
+        assert actions(pia.page) == {"keys": 1, "clicks": 1}
+        assert at.regions() == ["40 × 30 at 20, 20"]
+        at.submit()
+    assert at.reason == "empty"
 
 
 def test_a_page_of_suggestions_takes_one_key(pia: Person, projects: dict[str, int]) -> None:

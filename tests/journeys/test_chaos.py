@@ -14,7 +14,7 @@ from playwright.sync_api import Error
 from tests.journeys.label_page import LabelPage
 from tests.journeys.people import Person
 from tests.support import running
-from tests.support.killing import kill
+from tests.support.killing import kill, pids
 from tests.support.running import Site, wait_until
 
 pytestmark = [pytest.mark.browser]
@@ -209,24 +209,21 @@ class Chaos:
         self.at.page.evaluate("dispatchEvent(new Event('online'))")
 
     def lose_server(self) -> None:
+        # The one killed before may not have a follower yet.
+        wait_until(lambda: pids(self.site, "running.web"), seconds=60, what="a web process to kill")
         kill(self.site, "running.web")
 
     def lose_close(self) -> None:
-        self._leave()
+        self.person.context.unroute_all(behavior="ignoreErrors")
         self.at.page.close()
         self._come_back()
 
     def lose_crash(self) -> None:
-        self._leave()
+        self.person.context.unroute_all(behavior="ignoreErrors")
         with self.at.page.expect_event("crash"), contextlib.suppress(Error):  # its process cannot answer any more
             self.at.page.goto("chrome://crash", timeout=5000)
         self.at.page.close()
         self._come_back()
-
-    def _leave(self) -> None:
-        """An edit is made once the browser has it: that takes a few milliseconds after the hand has moved."""
-        self.at.page.wait_for_selector("#saved-state[data-writing='0']", state="attached")
-        self.person.context.unroute_all(behavior="ignoreErrors")
 
     def _come_back(self) -> None:
         task, wanted = self.task, self.objects

@@ -327,6 +327,28 @@ test("a refused page stays with its work; its edits are sent alone", async () =>
   assert.deepEqual(left.map((one) => [one.kind, one.state, one.code]), [["submit", "refused", "retired_class"]]);
 });
 
+test("a page that came too late is sent again as a second opinion, with its edits, under a number of its own", async () => {
+  const sent = [];
+  const at = desk(async (_step, body) => {
+    sent.push(body);
+    const late = { code: "lease_lost", detail: "Somebody else has it." };
+    if (body.answers && !body.opinion) throw new ApiError(409, late, "");
+    if (!body.answers) return { results: body.operations.map((one) => ({ id: one.id, status: "refused", ...late })) };
+    return accept(body);
+  });
+  const drawn = fresh(edit(1, set("a")));
+  await at.sync.add([drawn, fresh(submit(1, object("a")))]);
+  await at.sync.settle();
+  const left = await at.kept.all();
+  assert.deepEqual(left.map((one) => [one.kind, one.state, one.code]), [["edit", "refused", "lease_lost"], ["submit", "refused", "lease_lost"]]);
+  await at.sync.offer(left[1]);
+  await at.sync.settle();
+  assert.deepEqual(await at.kept.all(), []);
+  const last = sent.at(-1);
+  assert.deepEqual([last.opinion, last.answers[0].operations], [true, [drawn.operation]]);
+  assert.notEqual(last.operation_id, sent[0].operation_id);
+});
+
 test("where the browser keeps nothing it is sent all the same, and the page says so", async () => {
   let isDown = true;
   const at = desk(async (_step, body) => {

@@ -19,6 +19,7 @@ from automl.vision import cli, models
 from automl.vision.cli import job_file
 from automl.vision.cli.output import duration, line
 from automl.vision.errors import UsageError
+from automl.vision.runtime import Runner
 from automl.vision.train.progress import Progress
 from automl.vision.weights import sha256_of
 from tests.support import running
@@ -63,12 +64,32 @@ def test_train_evaluate_predict_with_a_real_network(tmp_path: Path, capsys: pyte
     first = next(each for each in answers if "probs" in each)
     assert first["labels"] == ["blue", "green", "red"]
     assert sum(first["probs"]) == pytest.approx(1)
+    assert_exported(out, tmp_path / "data" / "red0.png", capsys)
+
+
+def assert_exported(out: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The training ended with a graph that predicts without torch, and `export` writes others."""
+    runner = Runner.open(out / "train_artifacts")
+    wanted = runner.predict([runner.read(image)])[0].said["probs"]
+    assert (out / "outputs" / "scoring_file_v_1_0_0.py").is_file()
+    assert (out / "outputs" / "mlflow-model" / "artifacts" / "model.onnx").is_file()
+    before = (out / "train_artifacts" / "settings.json").read_bytes()
+    code, said, _err = call(capsys, "export", "--model", str(out), "--batch-size", "2")
+    assert (code, said["files"], said["batch_size"]) == (0, [str(out / "outputs" / "model_2.onnx")], 2)
+    assert said["largest_difference"] < 1e-4
+    other = Runner.open(out / "outputs", file="model_2.onnx")
+    assert other.predict([other.read(image)])[0].said["probs"] == pytest.approx(wanted, abs=1e-5)
+    changed = ["--enable-onnx-normalization", "false"]
+    code, said, _err = call(capsys, "export", "--model", str(out), *changed)
+    assert (code, "stay as they are" in said["error"]) == (2, True)
+    assert (out / "train_artifacts" / "settings.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["train"], 2, "--task is missing."),
+        (["export", "--model", "nowhere"], 3, "nowhere is not a folder."),
         (["train", "--task", "image-classification"], 2, "--training-data is missing."),
         (["train", "--task", "x", "--training-data", "y"], 2, "There is no task 'x'."),
         ([*TRAIN, "--training-data", "none.jsonl"], 2, "No folder for the results was named."),
@@ -366,6 +387,7 @@ def test_a_signal_stops_and_resume_gives_the_same_as_without(tmp_path: Path) -> 
         str(labels),
         "--frozen-features-first",
         "0",
+        "--no-onnx",
     ]
     common[common.index("--number-of-epochs") + 1] = "3"
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -13,7 +13,8 @@ import torch
 
 from automl.vision import models
 from automl.vision.models import catalogue
-from automl.vision.models.base import Thresholds, VisionModel
+from automl.vision.models.base import VisionModel
+from automl.vision.requests import Thresholds
 from automl.vision.spec import tasks
 
 NAMES = sorted(models.ARCHITECTURES)

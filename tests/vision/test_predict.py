@@ -16,8 +16,9 @@ from torch import Tensor
 
 from automl.vision import metrics, models, predictions
 from automl.vision.errors import DataError
-from automl.vision.models.base import InputSpec, Thresholds
-from automl.vision.predict import Failure, Predictor, Request, said
+from automl.vision.models.base import InputSpec
+from automl.vision.predict import Failure, Predictor, said
+from automl.vision.requests import Request, Thresholds
 from automl.vision.tiling import Grid
 from tests.vision.detections import make_images
 from tests.vision.test_tiling import BrightSpots

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from automl.vision import tiling
-from automl.vision.models.base import InputSpec, Thresholds, VisionModel
+from automl.vision.models.base import InputSpec, VisionModel
+from automl.vision.requests import Thresholds
 from automl.vision.tiling import Grid, Tile
 
 

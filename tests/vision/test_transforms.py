@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from automl.vision.data import crops
 from automl.vision.data.samples import Sample, rasterize
 from automl.vision.spec import resolve, tasks
 from automl.vision.transforms import Pipeline, boxes, classification, colours, objects, yolo
@@ -80,15 +81,15 @@ def test_letterbox_pads_both_sides_with_114() -> None:
 def test_centre_crop_is_resize_then_crop() -> None:
     image = np.zeros((100, 200, 3), np.uint8)
     image[:, 100:] = 255
-    cropped = classification.centre_crop(image, 50, 40)
+    cropped = crops.centre_crop(image, 50, 40)
     assert cropped.shape == (40, 40, 3)
     assert cropped[:, :18].max() == 0
     assert cropped[:, 22:].min() == 255
     # Resized to 50, the image is 50 × 100; a crop of 40 shows 80 of its 100 rows, a crop of 50 all.
     image[:] = 0
     image[:10] = 255
-    assert classification.centre_crop(image, 50, 40).max() < 30
-    assert classification.centre_crop(image, 50, 50)[:4].min() == 255
+    assert crops.centre_crop(image, 50, 40).max() < 30
+    assert crops.centre_crop(image, 50, 50)[:4].min() == 255
 
 
 def test_random_crops_differ_and_have_their_size() -> None:

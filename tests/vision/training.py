@@ -66,7 +66,8 @@ def run(
         return model
 
     base = FAST | (SMALL if task in tasks.CLASSIFIES else {})
-    fields = {"model_name": "resnet18" if task in tasks.CLASSIFIES else None, **(job or {})}
+    # The tiny networks have no graph of theirs.
+    fields = {"model_name": "resnet18" if task in tasks.CLASSIFIES else None, "onnx": False, **(job or {})}
     result = train(
         TrainJob(task, labels, output, settings={**base, **settings}, **fields),
         report,

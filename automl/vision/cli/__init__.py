@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from automl.vision.errors import Stopped, UsageError, VisionError
 
-from . import convert, embed, evaluate, hyperparameters, models, predict, train
+from . import convert, embed, evaluate, export, hyperparameters, models, package, predict, serve, train
 from .output import Output
 
 COMMANDS: dict[str, Any] = {
@@ -21,6 +21,9 @@ COMMANDS: dict[str, Any] = {
     "evaluate": evaluate,
     "predict": predict,
     "embed": embed,
+    "export": export,
+    "package": package,
+    "serve": serve,
     "convert": convert,
     "list-models": models,
     "list-hyperparameters": hyperparameters,
@@ -44,8 +47,8 @@ def parser() -> Parser:
     """All commands with their help."""
     whole = Parser(
         prog="python -m automl.vision",
-        description="Train image models on labeled images and apply them: classification (one or several labels), "
-        "object detection, instance segmentation.",
+        description="Train image models on labeled images, apply, export, package and serve them: "
+        "classification (one or several labels), object detection, instance segmentation.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -108,9 +111,8 @@ def _read(given: list[str]) -> argparse.Namespace:
 
 
 def _options(whole: Parser, command: str) -> list[str]:
-    commands = next(each for each in whole._actions if isinstance(each.choices, dict))
-    sub = commands.choices[command]  # type: ignore[index]
-    return [name for action in sub._actions for name in action.option_strings]
+    commands: dict[str, Any] = next(each.choices for each in whole._actions if isinstance(each.choices, dict))
+    return [name for action in commands[command]._actions for name in action.option_strings]
 
 
 @contextmanager

@@ -55,10 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+    from automl.vision.description import write_json
     from automl.vision.spec import tasks
     from automl.vision.train.evaluation import evaluate_run
     from automl.vision.train.loop import numbers
-    from automl.vision.train.run import write_json
     from automl.vision.train.validating import write_predictions
 
     if not arguments.model.is_dir():

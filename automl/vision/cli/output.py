@@ -18,6 +18,7 @@ NAMES = {
     "validation": "validating",
     "prediction": "predicting",
     "features": "features",
+    "export": "writing ONNX",
 }
 
 

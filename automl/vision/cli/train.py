@@ -6,8 +6,9 @@ held out. A job file in YAML may hold everything; options win over it. For examp
   python -m automl.vision train --task image-object-detection --training-data train.jsonl \\
       --model-name yolov5 --model-size small --number-of-epochs 5 --output out/
 
-The folder gets outputs/model.pt (weights), train_artifacts/ (labels, settings, predictions on the validation data),
-run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which --resume goes on.
+The folder gets outputs/model.pt (weights), train_artifacts/ (labels, settings, predictions on the validation data,
+model.onnx), run.json (settings asked for and used, metrics of every epoch, warnings) and checkpoints/, from which
+--resume goes on.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="pretrained weights to start from")
     parser.add_argument("--allow-download", action="store_true", help="fetch pretrained weights that are missing")
+    parser.add_argument(
+        "--no-onnx", dest="onnx", action="store_false", help="do not end with model.onnx; `export` writes it any time"
+    )
     settings.add(parser)
 
 
@@ -93,6 +97,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any] | int:
             resume=arguments.resume,
             weights=arguments.weights,
             allow_download=arguments.allow_download,
+            onnx=arguments.onnx,
         ),
         output.report,
     )

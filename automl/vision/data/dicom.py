@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -28,21 +29,24 @@ def is_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def size(path: Path) -> tuple[int, int]:
+def size(source: Path | BinaryIO) -> tuple[int, int]:
     """(width, height) from the header; DataError where it has none."""
+    _require_reader()
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    name = str(source) if isinstance(source, Path) else "the image"
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = pydicom.dcmread(source, stop_before_pixels=True)
         return int(dataset.Columns), int(dataset.Rows)
     except (InvalidDicomError, *_BROKEN) as error:
-        raise DataError(f"{path} is a DICOM file that cannot be read: {str(error)[:200]}") from error
+        raise DataError(f"{name} is a DICOM file that cannot be read: {str(error)[:200]}") from error
 
 
 def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
     """`[H,W,3]` uint8 of one frame (from 0), as a labeler first sees it: grey through the modality table, then the
     file's window or, without one, its range of values; MONOCHROME1 inverted. DataError where it cannot be decoded."""
+    _require_reader()
     import pydicom
     from pydicom.errors import InvalidDicomError
     from pydicom.pixels.utils import pixel_array
@@ -57,6 +61,14 @@ def read(source: Path | BinaryIO, frame: int = 0) -> np.ndarray:
         return _colour(pixels, dataset) if _has_colour(dataset) else _grey(pixels, dataset)
     except (InvalidDicomError, *_BROKEN) as error:
         raise DataError(f"{name} is a DICOM file that cannot be decoded: {str(error)[:200]}") from error
+
+
+def _require_reader() -> None:
+    """DataError where this installation, such as a bundle made without --dicom, cannot read DICOM at all."""
+    if importlib.util.find_spec("pydicom") is None:
+        raise DataError(
+            "The image is a DICOM file, and this installation cannot read those.", "Install pydicom, or send a PNG."
+        )
 
 
 def _has_colour(dataset: Any) -> bool:

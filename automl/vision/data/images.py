@@ -87,9 +87,12 @@ def resize_rule(task: str, settings: Mapping[str, Any]) -> Resize:
     return Resize(short=settings["min_size"] * grid, long=settings["max_size"] * grid)
 
 
-def read(source: Path | bytes, *, frame: int = 0, resize: Resize | None = None) -> Picture:
+def read(
+    source: Path | bytes, *, frame: int = 0, resize: Resize | None = None, max_pixels: int | None = None
+) -> Picture:
     """Decodes one image (`frame` for DICOM). Transparent parts become white, other modes RGB, EXIF orientation is
-    applied, 16-bit grey is scaled to the bits it uses. DataError, with the reason, for what cannot be decoded."""
+    applied, 16-bit grey is scaled to the bits it uses. DataError, with the reason, for what cannot be decoded and,
+    before it is decoded, for what has more than `max_pixels` pixels."""
     name = str(source) if isinstance(source, Path) else "the image"
     try:
         if isinstance(source, Path):
@@ -98,9 +101,10 @@ def read(source: Path | bytes, *, frame: int = 0, resize: Resize | None = None) 
         else:
             head = source[:132]
         if dicom.is_dicom(head):
-            return _read_dicom(source, frame, resize)
+            return _read_dicom(source, frame, resize, max_pixels)
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
             width, height = _upright(image)
+            check_pixels(name, width, height, max_pixels)
             wanted = resize.size(width, height) if resize else (width, height)
             return Picture(_decode(image, wanted), width, height)
     except FileNotFoundError as error:
@@ -133,7 +137,18 @@ def resize_pixels(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _read_dicom(source: Path | bytes, frame: int, resize: Resize | None) -> Picture:
+def check_pixels(name: str, width: int, height: int, limit: int | None) -> None:
+    """DataError where an image is larger than `limit` pixels."""
+    if limit is not None and width * height > limit:
+        raise DataError(
+            f"{name} has {width} × {height} pixels, more than the {limit:,} that are taken.", "Send a smaller image."
+        )
+
+
+def _read_dicom(source: Path | bytes, frame: int, resize: Resize | None, max_pixels: int | None) -> Picture:
+    if max_pixels is not None:
+        size = dicom.size(source if isinstance(source, Path) else io.BytesIO(source))
+        check_pixels(str(source) if isinstance(source, Path) else "the image", *size, max_pixels)
     pixels = dicom.read(source if isinstance(source, Path) else io.BytesIO(source), frame)
     height, width = pixels.shape[:2]
     return Picture(resize_pixels(pixels, *resize.size(width, height)) if resize else pixels, width, height)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from automl.vision.requests import Thresholds
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -34,16 +36,6 @@ class ClassRows:
     blocks: int = 1
     before: int = 0
     each: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Which predictions are returned. None: what the model was trained with."""
-
-    box_score: float | None = None
-    nms_iou: float | None = None
-    detections_per_image: int | None = None
-    mask_pixel_score: float | None = None
 
 
 class VisionModel(nn.Module):

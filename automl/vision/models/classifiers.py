@@ -20,12 +20,12 @@ from automl.vision.models.base import (
     Images,
     InputSpec,
     Normalize,
-    Thresholds,
     VisionModel,
     as_batch,
     value_of,
 )
 from automl.vision.models.catalogue import MULTI_LABEL, Architecture
+from automl.vision.requests import Thresholds
 
 
 class Classifier(VisionModel):

@@ -14,6 +14,7 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+from torchvision.ops.poolers import initLevelMapper
 
 from automl.vision.models.base import (
     IMAGENET_MEAN,
@@ -22,7 +23,6 @@ from automl.vision.models.base import (
     Images,
     InputSpec,
     Target,
-    Thresholds,
     VisionModel,
     as_list,
     batch_norms,
@@ -30,6 +30,7 @@ from automl.vision.models.base import (
     without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
+from automl.vision.requests import Thresholds
 
 
 class TorchvisionDetector(VisionModel):
@@ -64,6 +65,8 @@ class TorchvisionDetector(VisionModel):
         # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
         self._first_label = 0 if self.family == "retinanet" else 1
         self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
+        if self.family != "retinanet":
+            _fix_scales(self.network.roi_heads)
 
     def training_step(self, images: Images, targets: list[Target]) -> dict[str, Tensor]:
         learned = [without_crowds(target) for target in targets]
@@ -176,6 +179,15 @@ def _network(architecture: Architecture, classes: int, settings: Mapping[str, An
 
 def _exact(coder: BoxCoder) -> ExactBoxes:
     return ExactBoxes(coder.weights, coder.bbox_xform_clip)
+
+
+def _fix_scales(heads: Any) -> None:
+    """Says how large the feature maps are. torchvision guesses it from the first image that a network sees, and wrong
+    where a side of that is shorter than 75 pixels."""
+    for pool in (heads.box_roi_pool, heads.mask_roi_pool):
+        if pool is not None:
+            pool.scales = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
+            pool.map_levels = initLevelMapper(2, 5, pool.canonical_scale, pool.canonical_level)
 
 
 def _backbone(architecture: Architecture, **levels: Any) -> nn.Module:

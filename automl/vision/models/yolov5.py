@@ -21,7 +21,6 @@ from automl.vision.models.base import (
     InputSpec,
     Normalize,
     Target,
-    Thresholds,
     VisionModel,
     as_batch,
     as_list,
@@ -31,6 +30,7 @@ from automl.vision.models.base import (
 from automl.vision.models.catalogue import Architecture, yolo_size_of
 from automl.vision.models.yolov5_anchors import fit_anchors
 from automl.vision.models.yolov5_network import STRIDES, Yolov5Network
+from automl.vision.requests import Thresholds
 
 MAX_CANDIDATES = 4096
 """Boxes per image, best first, that suppression looks at."""

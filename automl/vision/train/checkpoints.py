@@ -102,11 +102,13 @@ class Carried:
 
 @dataclass(frozen=True)
 class Source:
-    """Weights to start from, and the classes they were trained for ([] where nobody knows)."""
+    """Weights to start from, the classes they were trained for ([] where nobody knows), and the licence of the weights
+    that their own training began with ("" where nobody knows)."""
 
     path: Path
     state: dict[str, Tensor]
     classes: list[str]
+    licence: str = ""
 
 
 def find_source(settings: Mapping[str, Any], base: Path) -> Source | None:
@@ -122,7 +124,7 @@ def find_source(settings: Mapping[str, Any], base: Path) -> Source | None:
     state = state.get("model", state)
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise DataError(f"{path} is no state_dict: it holds more than tensors.")
-    return Source(path, state, _classes_beside(path))
+    return Source(path, state, _classes_beside(path), _licence_beside(path))
 
 
 def _classes_beside(path: Path) -> list[str]:
@@ -134,6 +136,18 @@ def _classes_beside(path: Path) -> list[str]:
             if isinstance(found, list) and all(isinstance(name, str) for name in found):
                 return found
     return []
+
+
+def _licence_beside(path: Path) -> str:
+    import json
+
+    record = path.parent.parent / "run.json"
+    if not record.is_file():
+        return ""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["start_weights"]["licence"])
+    except (ValueError, KeyError, TypeError):
+        return ""  # of another program, or of a version that did not record it
 
 
 def class_order(known: list[str], wanted: list[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,6 +53,16 @@ class ImageSet:
                 if name in self.index:
                     counts[self.index[name]] += 1
         return counts
+
+    def sha256(self) -> str:
+        """One hash of all images and what people said about them, whatever their order and their files' names."""
+        lines = sorted(
+            json.dumps(
+                [key, sorted(example.labels), [[o.label, o.box, o.is_crowd, o.polygons] for o in example.objects]]
+            )
+            for key, example in zip(self.keys, self.examples, strict=True)
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def box_sizes(self) -> np.ndarray:
         """`[N,2]` widths and heights of boxes, as shares of the longer side of their image."""

@@ -34,6 +34,7 @@ class TrainJob:
     resume: bool = False
     weights: Path | None = None
     allow_download: bool = False
+    onnx: bool = True  # ends with train_artifacts/model.onnx
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Stage = Literal["reading", "frozen_features", "training", "validation", "prediction", "features", "done"]
+Stage = Literal["reading", "frozen_features", "training", "validation", "prediction", "features", "export", "done"]
 STEPS_BEFORE_FORECAST: Final = 20
 
 

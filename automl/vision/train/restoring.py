@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from automl.vision import models
+from automl.vision import description, models
 from automl.vision.errors import DataError
-from automl.vision.spec import resolve
 
 from . import checkpoints
 from .job import Builder
 
 if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
-
-DESCRIPTION = Path("train_artifacts") / "settings.json"
 
 
 @dataclass
@@ -38,41 +34,29 @@ class Trained:
 def restore(
     folder: Path, device: torch.device, *, changes: Mapping[str, Any] | None = None, build: Builder | None = None
 ) -> Trained:
-    """The model that `train` left in `folder`, its settings replaced by `changes` (checked like any others).
+    """The model that `train` left in `folder`, or that lies in a bundle, its settings replaced by `changes` (checked
+    like any others).
 
     DataError where the folder holds no finished training, UsageError for changes that are not acceptable.
     """
-    described = _description(folder)
-    own = {name: value for name, value in described["settings"].items() if value is not None}
-    resolved = resolve(described["task"], described["model_name"], {**own, **(changes or {})})
-    # Class weights are of the training data, and prediction has no use for them.
-    settings = {**resolved.effective, "weighted_loss": "0"} if "weighted_loss" in own else dict(resolved.effective)
-    state = checkpoints.load(folder / "outputs" / "model.pt")
-    facts = {"task": described["task"], "num_classes": len(described["classes"]), "settings": settings}
+    place, weights = folder / description.ARTIFACTS, folder / "outputs" / "model.pt"
+    if not (place / description.SETTINGS).exists():
+        place, weights = folder / "artifacts", folder / "artifacts" / "model.safetensors"
+    if not (place / description.SETTINGS).exists():
+        raise DataError(f"{folder} holds no training.", "Name the folder that was given to train as --output.")
+    described = description.read(place, changes)
+    settings = described.settings
+    if "weighted_loss" in settings:  # class weights are of the training data, and prediction has no use for them
+        settings["weighted_loss"] = "0"
+    state = checkpoints.load(weights)
+    facts: dict[str, Any] = {"task": described.task, "num_classes": len(described.classes), "settings": settings}
     try:
         if build is None:
-            model = models.restore(state, described["model_name"], **facts)
+            model = models.restore(state, described.model_name, **facts)
         else:
-            model = build(described["model_name"], **facts)
+            model = build(described.model_name, **facts)
             model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         raise DataError(f"The weights in {folder} are not those of its settings: {str(error)[:300]}") from error
     model.to(device).eval()
-    return Trained(
-        model, described["task"], described["model_name"], described["classes"], settings, described["start"]
-    )
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("task", "model_name", "classes", "settings", "start"):
-            described[key]
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{folder} holds no training.", "Name the folder that was given to train as --output."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged.") from error
-    return dict(described)
+    return Trained(model, described.task, described.model_name, described.classes, settings, described.start)

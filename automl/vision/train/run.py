@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from automl.vision import description
 from automl.vision.data.loader import Loader, Sampler
-from automl.vision.errors import DataError, UsageError
+from automl.vision.description import ARTIFACTS, Description, write_json
+from automl.vision.errors import DataError, UsageError, VisionError
 from automl.vision.spec import Resolved, resolve, tasks
 from automl.vision.transforms import Batch, Pipeline
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
     from automl.vision.models.classifiers import Classifier
 
-ARTIFACTS = "train_artifacts"
-
 
 def train(
     job: TrainJob,
@@ -43,10 +43,11 @@ def train(
 ) -> TrainResult:
     """Trains a model and writes it to `job.output`.
 
-    Written are `outputs/model.pt` (a plain state_dict), `train_artifacts/labels.json` and `settings.json`, `run.json`
-    (requested and effective settings, history, warnings) and `checkpoints/`. `report` is called at every batch and may
-    raise Stopped; what was reached stays in the folder and `job.resume` goes on from it. Raises VisionError with a
-    sentence for everything that a person can put right. `build` and `evaluate` stand in for models and metrics.
+    Written are `outputs/model.pt` (a plain state_dict), `train_artifacts/labels.json`, `settings.json` and, unless
+    `job.onnx` says no, `model.onnx` (for Faster and Mask R-CNN also `heads.onnx`), `run.json` (requested and effective
+    settings, history, warnings) and `checkpoints/`. `report` is called at every batch and may raise Stopped; what was
+    reached stays in the folder and `job.resume` goes on from it. Raises VisionError with a sentence for everything that
+    a person can put right. `build` and `evaluate` stand in for models and metrics.
     """
     begin = time.monotonic()
     run = _Run.begin(job, report, build, evaluate)
@@ -139,6 +140,7 @@ class _Run:
         if source is not None:
             sentences, start = checkpoints.carry(model, source, data.classes).sentences, "checkpoint"
             model.start = start
+            model.start_tag, model.start_licence = source.path.name, source.licence
         elif start == "cold":
             sentences = ["Training starts cold: there are no pretrained weights for this model. Allow for more epochs."]
         if self.settings["layers_to_freeze"]:
@@ -217,16 +219,8 @@ class _Run:
     def _write_artifacts(self, data: RunData, start: str) -> None:
         if not self.world.is_first:
             return
-        folder = self.job.output / ARTIFACTS
-        write_json(folder / "labels.json", data.classes)
-        described = {
-            "task": self.resolved.task,
-            "model_name": self.resolved.model.name,
-            "classes": data.classes,
-            "start": start,
-            "settings": self.settings,
-        }
-        write_json(folder / "settings.json", described)
+        described = Description(self.resolved.task, self.resolved.model.name, data.classes, self.settings, start)
+        description.write(self.job.output / ARTIFACTS, described)
 
     def _finish(
         self,
@@ -246,6 +240,10 @@ class _Run:
         # A resumed run may have had its best epoch before; only the first process keeps predictions.
         if trainer.has_metric and not self.world.told_by_first(bool(trainer.predictions)):
             _metrics, trainer.predictions = trainer.validator.run(trainer.model, lambda done, total: None)
+        if self.world.is_first:
+            checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
+            warnings += self._export(trainer.model, data.classes)
+            warnings += self._write_outputs()
         result = TrainResult(
             task=self.resolved.task,
             model_name=self.resolved.model.name,
@@ -263,7 +261,6 @@ class _Run:
             output=str(self.job.output),
         )
         if self.world.is_first:
-            checkpoints.save(trainer.model.state_dict(), self.job.output / "outputs" / "model.pt")
             if trainer.predictions:
                 write_predictions(self.job.output / ARTIFACTS / "validation_predictions.jsonl", trainer.predictions)
             write_json(
@@ -278,6 +275,8 @@ class _Run:
                         "precision": trainer.precision.name,
                     },
                     "classes": data.classes,
+                    "start_weights": _start_weights(trainer.model),
+                    "data_sha256": {"training": data.training.sha256(), "validation": data.validation.sha256()},
                     "training_images": len(data.training),
                     "validation_images": len(data.validation),
                     "left_out": data.left_out,
@@ -285,6 +284,34 @@ class _Run:
                 },
             )
         return result
+
+    def _export(self, model: VisionModel, classes: list[str]) -> list[str]:
+        """Writes model.onnx; where that fails, the training stands without it, and the returned sentence says so."""
+        if not self.job.onnx:
+            return []
+        from automl.vision.export import export
+
+        self.report(Progress("export", 0, 1, message="Writing model.onnx"))
+        try:
+            export(model, classes, self.settings, self.job.output / ARTIFACTS)
+        except VisionError as error:
+            return [f"There is no model.onnx: {error}"]
+        return []
+
+    def _write_outputs(self) -> list[str]:
+        """The files of parity B.11 beside the weights; the training stands without them, too."""
+        from automl.vision.packaging import write_run_artifacts
+
+        try:
+            write_run_artifacts(self.job.output)
+        except (VisionError, OSError) as error:
+            return [f"The scoring script and the MLflow model could not be written: {error}"]
+        return []
+
+
+def _start_weights(model: VisionModel) -> dict[str, str]:
+    """The weights that training began with: their tag (or file) and licence, empty where there were none."""
+    return {"tag": getattr(model, "start_tag", ""), "licence": getattr(model, "start_licence", "")}
 
 
 def pick_device(wanted: str, world: World) -> torch.device:
@@ -309,18 +336,6 @@ def pick_device(wanted: str, world: World) -> torch.device:
     return device
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
-    draft.replace(path)
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
 def _seed(job: TrainJob, settings: Mapping[str, Any]) -> int:
     """The seed that was asked for, that of the training to be resumed, or a new one."""
     if settings["random_seed"] is not None:
@@ -343,4 +358,4 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-__all__ = ["DataError", "TrainJob", "TrainResult", "pick_device", "train", "write_json"]
+__all__ = ["DataError", "TrainJob", "TrainResult", "pick_device", "train"]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from automl.vision.data.crops import centre_crop
 from automl.vision.data.samples import Sample, rasterize
 from automl.vision.spec import tasks
 
@@ -82,13 +83,13 @@ class Pipeline:
         sample = self.look(position)
         if not self.training:
             resize, crop = self.settings["validation_resize_size"], self.settings["validation_crop_size"]
-            sample.image = classification.centre_crop(sample.image, resize, crop)
+            sample.image = centre_crop(sample.image, resize, crop)
             return sample
         side = self.settings["training_crop_size"]
         if self.augments:
             sample.image = classification.random_crop(sample.image, side, random)
         else:
-            sample.image = classification.centre_crop(sample.image, round(side / 0.875), side)
+            sample.image = centre_crop(sample.image, round(side / 0.875), side)
         if self.mirrors and random.random() < 0.5:
             sample.image = classification.mirrored(sample.image)
         return sample

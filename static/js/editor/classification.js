@@ -61,16 +61,6 @@ export class ClassificationView extends EventTarget {
     return this.stage.open(assignments[0].item);
   }
 
-  #tileUrl(item, count) {
-    return renditionUrl(item, { side: stepFor((this.grid.parentElement.clientWidth / (count <= 4 ? 2 : 3)) * this.stage.ratio) });
-  }
-
-  /** Addresses of the pictures of a page that is not open yet. */
-  picturesOf(assignments) {
-    if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];
-    return assignments.map((one) => this.#tileUrl(one.item, assignments.length));
-  }
-
   /** Addresses of the pictures of a page that is not open yet. */
   picturesOf(assignments) {
     if (assignments.length === 1) return [this.stage.firstUrl(assignments[0].item)];

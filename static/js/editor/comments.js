@@ -179,7 +179,7 @@ export class Comments {
     if (thread.resolved_at) badges.push(element("span", { className: "badge badge-success", textContent: say("settled") }));
     const field = element("input", { type: "text", maxLength: 2000, placeholder: say("answer"), attrs: { "aria-label": say("answer") } });
     field.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && this.#answer(thread, field));
-    const settle = element("button", { type: "button", className: "btn btn-s btn-quiet", textContent: say(thread.resolved_at ? "reopen" : "settle") });
+    const settle = element("button", { type: "button", className: "btn btn-s btn-quiet", textContent: say(thread.resolved_at ? "unsettle" : "settle") });
     settle.addEventListener("click", () => this.#settle(thread));
     return element(
       "li",

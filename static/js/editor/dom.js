@@ -21,6 +21,12 @@ export function icon(name) {
 }
 
 let sentences = null;
+let keyNames = {};
+
+/** What {key_…} in a sentence stands for, by name of the action: a person's own keys. */
+export const nameKeys = (names) => {
+  keyNames = Object.fromEntries(Object.entries(names).map(([action, name]) => [`key_${action}`, name]));
+};
 
 /** The translated sentence with this key (templates/annotations/_label_messages.html), {names} filled in. */
 export function say(key, values = {}) {
@@ -32,7 +38,7 @@ export function say(key, values = {}) {
   );
   const sentence = sentences.get(key);
   if (sentence === undefined) throw new Error(`The page has no sentence "${key}".`);
-  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? keyNames[name] ?? whole);
 }
 
 export const byId = (id) => document.getElementById(id);

@@ -53,7 +53,6 @@ export class DrawingView extends EventTarget {
     this.objects = new Objects(tags, this);
     // With the focus on an application, a screen reader passes the arrow keys on.
     stage.root.setAttribute("role", "application");
-    stage.root.setAttribute("aria-label", say("stage_help"));
     stage.root.tabIndex = 0;
     stage.root.hidden = false;
     this.painter = new Painter(this);

@@ -178,7 +178,7 @@ export const boundsOfAll = (annotations) =>
 export const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 
 /** Whether a point lies inside a ring, by the even-odd rule. */
-export function inRing([x, y], ring) {
+function inRing([x, y], ring) {
   let inside = false;
   for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
     const [ax, ay] = ring[i];

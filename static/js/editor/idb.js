@@ -37,6 +37,12 @@ export function openDatabase(factory = globalThis.indexedDB) {
   });
 }
 
+/**
+ * Hands the transaction of this store over to the browser as it is. Without it the browser waits for this page to say,
+ * after each answer, that it asks for nothing more; a tab that dies meanwhile takes the transaction with it.
+ */
+export const atOnce = (store) => store.transaction.commit?.();
+
 /** Runs `work(store)` in one transaction; resolves to what it returns, once that is committed. */
 export async function inStore(database, name, mode, work) {
   const transaction = database.transaction(name, mode);

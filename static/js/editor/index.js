@@ -9,7 +9,7 @@ import { Drafts } from "./drafts.js";
 import { DrawingView } from "./drawing.js";
 import { HelpPanel, Instructions } from "./help.js";
 import { openJournal } from "./journal.js";
-import { retitled } from "./keymap.js";
+import { showKeys } from "./key_names.js";
 import { KeymapEditor } from "./keymap_editor.js";
 import { openLocks } from "./locks.js";
 import { OneKey } from "./one_key.js";
@@ -122,15 +122,7 @@ function pick(id) {
 function useKeys(registry) {
   shortcuts.use(registry);
   tags.useRegistry(registry);
-  showKeys(registry);
-}
-
-/** Buttons name their keys in brackets; the template knows only those of the site. */
-function showKeys(registry) {
-  for (const node of document.querySelectorAll(":is(.label-head, .label-toolbar, .label-foot, .suggestions) [title]")) {
-    node.dataset.title ??= node.title;
-    node.title = retitled(node.dataset.title, scope, registry);
-  }
+  showKeys(scope, registry);
 }
 
 const arrow = (name) => (event) => {
@@ -214,7 +206,7 @@ const shortcuts = new Shortcuts(scope, {
   onLetter: pickByKey,
   onDialog,
 });
-showKeys(keymap.registry);
+showKeys(scope, keymap.registry);
 
 const click = (id, run) => byId(id)?.addEventListener("click", run);
 click("submit", submit);
@@ -233,9 +225,6 @@ click("tool-lock", () => view.setLocked(!view.store.locked));
 click("tool-names", () => view.setNames(!view.names));
 click("tool-delete-all", deleteAll);
 for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => setTool(button.dataset.tool));
-for (const button of document.querySelectorAll("[data-page-size]")) {
-  button.addEventListener("click", () => session.setPageSize(Number(button.dataset.pageSize)));
-}
 for (const button of document.querySelectorAll("[data-get-next]")) button.addEventListener("click", () => session.next());
 click("failed-again", () => session.next());
 click("take-over", () => session.takeOver());

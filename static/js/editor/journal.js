@@ -6,7 +6,7 @@
 // correction, names}.
 
 import { newId } from "./dom.js";
-import { done, inStore, openDatabase } from "./idb.js";
+import { atOnce, done, inStore, openDatabase } from "./idb.js";
 
 /** Numbers of entries that are not in IndexedDB: after all that are. */
 const LOOSE_FROM = 1e15;
@@ -37,7 +37,10 @@ class Kept {
   }
 
   append(entries) {
-    return inStore(this.database, "entries", "readwrite", (store) => Promise.all(entries.map((one) => done(store.add(one)))));
+    return inStore(this.database, "entries", "readwrite", (store) => {
+      for (const one of entries) store.add(one);
+      atOnce(store);
+    });
   }
 
   all() {
@@ -48,6 +51,7 @@ class Kept {
     return inStore(this.database, "entries", "readwrite", (store) => {
       for (const one of put) store.put(one);
       for (const seq of gone) store.delete(seq);
+      atOnce(store);
     });
   }
 }

@@ -8,7 +8,7 @@ const MARGIN = 256;
 /** Around the image nothing is drawn beyond this: strokes, names. In CSS pixels. */
 const BLEED = 64;
 /** Layers of at most so many drawn points are cheap enough to be drawn in every frame: then nothing is ever blurred. */
-export const CHEAP = 1500;
+const CHEAP = 1500;
 
 /** What a bitmap was drawn for: enough to say where it lies under another view. */
 const snapshotOf = (viewport, ratio) => ({

@@ -19,7 +19,7 @@ export async function openLocks() {
   }
 }
 
-export class WebLocks {
+class WebLocks {
   constructor(manager) {
     this.manager = manager;
     this.ends = new Map();
@@ -68,7 +68,7 @@ export class StoredLocks {
   async claim(name, { steal = false, onLost = () => {} } = {}) {
     const isMine = await this.#take(name, steal);
     if (isMine) {
-      this.mine.set(name, onLost);
+      this.mine.set(name, { onLost, until: this.now() + LIFE_MS });
       this.timer ??= this.timers.setInterval(() => this.#renew(), RENEW_MS);
     }
     return isMine;
@@ -84,19 +84,23 @@ export class StoredLocks {
   }
 
   async #renew() {
-    for (const [name, onLost] of [...this.mine]) {
+    for (const [name, held] of [...this.mine]) {
+      const until = this.now() + LIFE_MS;
       const isMine = await inStore(this.database, "locks", "readwrite", async (store) => {
         const row = await done(store.get(name));
-        if (row?.tab !== this.tab) return false;
-        store.put({ ...row, until: this.now() + LIFE_MS });
+        if (row && row.tab !== this.tab) return false;
+        if (this.mine.has(name)) store.put({ name, tab: this.tab, until });
         return true;
       });
-      if (!isMine && this.mine.delete(name)) onLost(name);
+      if (isMine) held.until = until;
+      else if (this.mine.delete(name)) held.onLost(name);
     }
   }
 
+  /** A page that is left has no time to read first. What it may have lost unnoticed it lets be. */
   release(name) {
-    if (!this.mine.delete(name)) return;
+    const held = this.mine.get(name);
+    if (!this.mine.delete(name) || held.until <= this.now()) return;
     inStore(this.database, "locks", "readwrite", (store) => store.delete(name)).catch((error) => console.info("Lock:", error?.message));
   }
 

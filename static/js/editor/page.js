@@ -57,6 +57,11 @@ export class Page {
     this.notice.hidden = true;
   }
 
+  /** The action of a notice that only closes it. */
+  get closing() {
+    return { label: say("close"), run: () => this.clearNotice() };
+  }
+
   /** Shows the image area ("work") or one of the panels "loading", "empty", "waiting", "paused", "failed". */
   showState(state) {
     for (const panel of document.querySelectorAll("[data-state-panel]")) panel.hidden = panel.dataset.statePanel !== state;

@@ -4,7 +4,7 @@
 import { inkOn } from "../colours.js";
 import { boundsOf } from "./geometry.js";
 
-export const FONT = "12px system-ui, sans-serif";
+const FONT = "12px system-ui, sans-serif";
 
 /** Clears a canvas and returns its context in coordinates of the view. */
 export function cleared(canvas, ratio, viewport = null) {

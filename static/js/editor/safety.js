@@ -9,11 +9,12 @@ export function keepSafe({ sync, session, queue, context }) {
   const { journal } = sync;
   const saved = new Saved({
     list: async () => (await journal.all()).filter((one) => one.state === "refused"),
-    discard: async (entry) => {
-      await journal.change([], [entry.seq]);
+    discard: async (entries) => {
+      await journal.change([], entries.map((one) => one.seq));
       await sync.recount();
     },
-    reopen: (entry) => session.reopen(entry),
+    reopen: (entry) => session.refusals.reopen(entry),
+    offer: (entry) => session.refusals.offer(entry),
     nameOf: (entry) => (entry.names ?? [entry.projectName]).join(", "),
   });
   const signIn = new SignIn({

@@ -7,9 +7,12 @@ const ICONS = { saved: "check", device: "clock", offline: "warning", signed_out:
 const READ_AFTER_MS = 2000;
 
 export class Saved {
-  /** `list()` resolves to refused entries; `discard(entry)` throws one away; `reopen(entry)` opens its page. */
-  constructor({ list, discard, reopen, nameOf }) {
-    Object.assign(this, { list, discard, reopen, nameOf });
+  /**
+   * `list()` resolves to refused entries; `discard(entries)` throws some away; `reopen(entry)` opens its page;
+   * `offer(entry)` sends a page that came too late as a second opinion.
+   */
+  constructor({ list, discard, reopen, offer, nameOf }) {
+    Object.assign(this, { list, discard, reopen, offer, nameOf });
     this.spoken = "saved";
     byId("refused-open").addEventListener("click", () => this.open());
     byId("refused-download").addEventListener("click", () => this.#download());
@@ -46,11 +49,19 @@ export class Saved {
   async #fill() {
     const entries = await this.list();
     if (!entries.length && byId("refused-dialog").open) byId("refused-dialog").close();
-    byId("refused-list").replaceChildren(...entries.map((one) => this.#row(one)));
+    // Edits whose lease ended are as many as there were, and one thing to decide about.
+    const groups = new Map();
+    for (const one of entries) {
+      const key = one.kind === "edit" && one.code === "lease_lost" ? `page ${one.task}` : one.seq;
+      groups.set(key, [...(groups.get(key) ?? []), one]);
+    }
+    byId("refused-list").replaceChildren(...[...groups.values()].map((group) => this.#row(group)));
   }
 
-  #row(entry) {
-    const what = say(entry.kind === "submit" ? "refused_page" : "refused_edit", { name: this.nameOf(entry) });
+  #row(entries) {
+    const [entry] = entries;
+    const key = entry.kind === "submit" ? "refused_page" : entries.length > 1 ? "refused_edits" : "refused_edit";
+    const what = say(key, { name: this.nameOf(entry), n: entries.length });
     const row = element("li", { className: "refused-row", data: { code: entry.code } },
       element("div", {}, element("strong", { textContent: what }), element("p", { textContent: entry.detail })));
     const button = (label, run) => {
@@ -59,14 +70,16 @@ export class Saved {
       return made;
     };
     const actions = element("div", { className: "row" });
-    if (entry.kind === "submit") {
+    const isLate = entry.code === "lease_lost";
+    if (entry.kind === "submit" && isLate) actions.append(button(say("offer"), () => this.offer(entry)));
+    if (entry.kind === "submit" || isLate) {
       actions.append(button(say("reopen"), () => {
         byId("refused-dialog").close();
         this.reopen(entry);
       }));
     }
     actions.append(button(say("discard"), async () => {
-      await this.discard(entry);
+      await this.discard(entries);
       await this.#fill();
     }));
     row.append(actions);

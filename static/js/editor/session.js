@@ -5,13 +5,14 @@ import { ask } from "../confirm.js";
 import { ApiError } from "../csrf.js";
 import { byId, newId, say, storage } from "./dom.js";
 import { byAssignment } from "./edits.js";
+import { LayoutChoice } from "./layout_choice.js";
 import { Lease } from "./lease.js";
 import { PastPages } from "./past.js";
+import { Refusals } from "./refusals.js";
 import { Supply } from "./supply.js";
+import { Waiting } from "./waiting.js";
 
 const LAYOUT_KEY = "tessera.layout";
-/** Reasons for which a page cannot be sent again: it is in other hands, or somebody has decided about it. */
-const OVER = new Set(["lease_lost", "returned", "approved", "reviewed", "not_found", "forbidden"]);
 
 export class Session {
   constructor({ queue, sync, locks, drafts, page, view, viewTools, activity, context, isClassification, onOpen = () => {} }) {
@@ -27,6 +28,9 @@ export class Session {
     this.opened = 0;
     this.bases = new Map();
     this.past = new PastPages(queue);
+    this.waiting = new Waiting(this);
+    this.refusals = new Refusals(this);
+    this.layout = new LayoutChoice((size) => this.setPageSize(size));
     const sizes = context.page_sizes ?? [1, 4, 6, 9];
     const saved = storage.get(LAYOUT_KEY);
     this.pageSize = isClassification && sizes.includes(saved) ? saved : 1;
@@ -39,7 +43,6 @@ export class Session {
     });
     view.addEventListener("change", ({ detail }) => this.#journalEdit(detail));
     sync.addEventListener("submitted", ({ detail }) => this.#accepted(detail));
-    sync.addEventListener("refused", ({ detail }) => this.#refused(detail.entries));
   }
 
   /** Whether this page holds work that is not submitted. */
@@ -61,34 +64,42 @@ export class Session {
     const ready = this.supply.ring.take();
     if (ready) {
       this.#leavePage();
-      this.#show(ready, false);
+      this.show(ready, false);
       this.supply.fill();
       return;
     }
     this.#leavePage();
     this.page.showState("loading");
-    await this.#guard(async () => {
+    await this.guard(async () => {
+      await this.waiting.looking; // it may have found a page
       await this.lease.finishLeaving();
       await this.sync.settle(); // the site should know of our answers before it says what is left
-      if (this.task || (await this.#reopenOwnRefusal())) return;
+      if (this.task || (await this.refusals.reopenOwn())) return;
+      const put = this.supply.ring.pages.shift();
+      if (put) {
+        this.show(put, false);
+        return;
+      }
       const { page, reply } = await this.supply.fetch();
       this.page.setRemaining(reply.remaining);
-      if (page) this.#show(page, false);
-      else this.#showEnd(reply.reason);
+      if (page) this.show(page, false);
+      else this.showEnd(reply.reason);
     });
     this.supply.fill();
   }
 
   #leavePage() {
+    this.waiting.end();
     if (this.isLost && this.openTask) this.supply.done(this.openTask.id);
-    this.#close();
+    this.close();
     this.openTask = null;
     this.past.leave();
   }
 
-  #showEnd(reason) {
+  showEnd(reason) {
     this.page.showState(["paused", "waiting", "elsewhere"].includes(reason) ? reason : "empty");
     this.#markOpened(null);
+    if (reason === "paused" || reason === "waiting") this.waiting.begin();
   }
 
   /** For whoever watches the page from outside: which task is open, and how many were before it. */
@@ -99,7 +110,7 @@ export class Session {
   }
 
   /** Runs a request that the whole page waits for; a refusal becomes the panel "failed" or a notice. */
-  async #guard(run) {
+  async guard(run) {
     this.#setBusy(true);
     try {
       await run();
@@ -115,7 +126,7 @@ export class Session {
   }
 
   /** Shows a prepared page: {task, answers, restored} of Supply. */
-  #show({ task, answers, restored }, isPast) {
+  show({ task, answers, restored }, isPast) {
     this.task = task;
     this.isPast = isPast;
     this.isLost = false;
@@ -123,6 +134,7 @@ export class Session {
     if (!isPast) this.openTask = Object.assign(task, { hasDraft: restored });
     this.assignments = [...task.assignments].sort((a, b) => a.position - b.position);
     for (const one of this.assignments) this.bases.set(one.id, one.draft?.revision ?? 0);
+    this.waiting.end();
     this.page.showState("work");
     this.page.setTask(task, isPast);
     this.viewTools.open(this.assignments);
@@ -130,17 +142,17 @@ export class Session {
     const loading = this.view.open(this.assignments, answers);
     this.onOpen(this.assignments);
     this.#markOpened(task);
-    this.#showLayout();
+    this.layout.show(this.pageSize);
     this.refresh();
     if (this.restored) {
       this.sync.look();
       this.page.show(say("restored"));
     } else if (isPast) this.page.show(say("past_page"));
     // The image may take its time, and whoever knows the answer need not wait for it.
-    loading.catch((error) => this.task === task && this.page.showNotice("warning", error.message, [this.#closing()]));
+    loading.catch((error) => this.task === task && this.page.showNotice("warning", error.message, [this.page.closing]));
   }
 
-  #close() {
+  close() {
     this.task = null;
     this.isPast = false;
     this.restored = false;
@@ -181,10 +193,10 @@ export class Session {
     const answers = this.#answers(skip);
     const names = this.assignments.map((one) => one.item.name);
     const kept = this.sync.add([{ ...this.#entry("submit"), answers, names }]);
-    this.#forgetRefusals(task.id, kept);
+    this.refusals.forget(task.id, kept);
     this.past.forget();
-    if (this.isLost) await this.#guard(() => kept.then(() => this.sync.settle())); // before we take its image ourselves
-    if (isPast) this.#show({ task: answered(task, answers), answers: this.view.answers(), restored: false }, true);
+    if (this.isLost) await this.guard(() => kept.then(() => this.sync.settle())); // before we take its image ourselves
+    if (isPast) this.show({ task: answered(task, answers), answers: this.view.answers(), restored: false }, true);
     else await this.next();
   }
 
@@ -208,69 +220,16 @@ export class Session {
     });
   }
 
-  /** A page sent again takes the place of its refused sending. */
-  async #forgetRefusals(taskId, kept) {
-    await kept;
-    const old = (await this.journal.all()).filter((one) => one.kind === "submit" && one.state === "refused" && one.task === taskId);
-    if (old.length) await this.journal.change([], old.map((one) => one.seq));
-    if (old.length) await this.sync.recount();
-  }
-
   /** The site has taken a page that this tab, or another, sent. */
   #accepted({ entry, reply }) {
     this.supply.done(entry.task);
     if (entry.project !== this.context.project.id) return;
     this.page.setRemaining(reply.remaining);
+    if (entry.opinion) this.page.show(say("offered"));
     if (entry.tab !== this.tab) return;
     for (const one of reply.task.assignments) this.bases.set(one.id, one.draft?.revision ?? 0);
     this.page.say(say("saved"));
     if (entry.correction && this.task?.id === entry.task) this.page.show(say("correction_saved"));
-  }
-
-  #closing() {
-    return { label: say("close"), run: () => this.page.clearNotice() };
-  }
-
-  /** The site would not take something. It is kept; a page comes back with its work and a sentence. */
-  #refused(entries) {
-    const lost = entries.find((one) => one.kind === "edit" && one.code === "lease_lost" && one.task === this.openTask?.id);
-    if (lost) this.leaseLost(lost.detail);
-    const submit = entries.find((one) => one.kind === "submit");
-    const edit = entries.find((one) => one.kind === "edit" && one.code !== "lease_lost");
-    const list = { label: say("refused_show"), run: () => byId("refused-open").click() };
-    if (submit) {
-      const name = submit.names?.[0] ?? "";
-      const reopen = { label: say("reopen"), run: () => this.reopen(submit) };
-      const actions = OVER.has(submit.code) ? [this.#closing(), list] : [reopen, list];
-      this.page.showNotice("warning", `${say("page_refused", { name })} ${submit.detail} ${say("kept")}`, actions);
-    } else if (edit) this.page.showNotice("warning", `${say("edit_refused")} ${edit.detail}`, [list, this.#closing()]);
-  }
-
-  /** With nothing else on the screen, a page that came back opens by itself. */
-  async #reopenOwnRefusal() {
-    const mine = (one) => one.kind === "submit" && one.state === "refused" && one.tab === this.tab && !OVER.has(one.code);
-    const entry = (await this.journal.all()).find((one) => mine(one) && !one.seen);
-    if (!entry) return false;
-    await this.#openRefused(entry);
-    return true;
-  }
-
-  /** Opens a page that was refused, with the work that was sent. */
-  async reopen(entry) {
-    if (this.busy) return;
-    this.page.clearNotice();
-    await this.#guard(() => this.#openRefused(entry));
-  }
-
-  async #openRefused(entry) {
-    const task = await this.queue.get(entry.task);
-    await this.journal.change([{ ...entry, seen: true }]);
-    if (this.openTask && !this.isPast && this.openTask.id !== task.id) this.supply.putBack({ task: this.openTask, answers: this.view.answers(), restored: this.isTouched });
-    const { answers } = await this.drafts.open(task);
-    for (const one of entry.answers) answers.set(one.assignment, skipsAsEntries(one));
-    this.#close();
-    this.#show({ task, answers, restored: true }, task.state === "submitted");
-    this.page.showNotice("warning", entry.detail, [this.#closing()]);
   }
 
   // --- Leases ---
@@ -299,7 +258,7 @@ export class Session {
     if (this.openTask?.id !== taskId) return;
     this.#leavePage();
     this.page.clearNotice();
-    this.#showEnd("elsewhere");
+    this.showEnd("elsewhere");
   }
 
   /** Works here on the page that another tab has open. */
@@ -354,23 +313,23 @@ export class Session {
     this.past.leave();
     if (!this.openTask || this.isLost) return this.next();
     const task = this.openTask;
-    this.#close();
+    this.close();
     this.page.clearNotice();
-    await this.#guard(async () => this.#show(await this.supply.loaded(() => this.queue.get(task.id)), false));
+    await this.guard(async () => this.show(await this.supply.loaded(() => this.queue.get(task.id)), false));
   }
 
   async #walk(by) {
     if (this.busy) return;
-    await this.#guard(async () => {
+    await this.guard(async () => {
       await this.sync.settle(); // an earlier page is the last one sent
       const page = await this.supply.loaded(() => this.past.step(by));
       if (!page) {
         this.page.show(say("no_earlier"));
         return;
       }
-      this.#close();
+      this.close();
       this.page.clearNotice();
-      this.#show(page, true);
+      this.show(page, true);
     });
   }
 
@@ -380,7 +339,7 @@ export class Session {
     if (size === this.pageSize || this.busy) return;
     this.pageSize = size;
     storage.set(LAYOUT_KEY, size);
-    this.#showLayout();
+    this.layout.show(size);
     this.supply.ring.empty();
     if (!this.task) return;
     if (this.isTouched || this.isPast) {
@@ -388,18 +347,12 @@ export class Session {
       return;
     }
     const { id } = this.task;
-    await this.#guard(async () => {
+    await this.guard(async () => {
       await this.supply.returned();
       await this.queue.release(id);
       this.supply.done(id);
     });
     if (this.task?.id === id) await this.next();
-  }
-
-  #showLayout() {
-    for (const button of document.querySelectorAll("[data-page-size]")) {
-      button.setAttribute("aria-checked", String(Number(button.dataset.pageSize) === this.pageSize));
-    }
   }
 
   // --- Buttons ---
@@ -434,9 +387,4 @@ function answered(task, answers) {
   const given = new Map(answers.map((one) => [one.assignment, one]));
   const assignments = task.assignments.map((one) => ({ ...one, response: given.get(one.id), draft: { revision: one.draft?.revision ?? 0, annotations: null } }));
   return { ...task, assignments };
-}
-
-/** An answer that was sent, as the view holds it. */
-function skipsAsEntries({ outcome, skip_reason, annotations }) {
-  return outcome === "skipped" ? [{ id: newId(), skipped: true, skip_reason }] : annotations;
 }

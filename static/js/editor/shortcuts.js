@@ -166,7 +166,9 @@ export class Shortcuts {
   }
 
   #onKey(event) {
-    if (event.defaultPrevented || typing(event.target)) return;
+    // A dialog that has just closed may still hold the focus until the next frame: what is in it is no control any more.
+    const isGone = event.target.closest?.("dialog:not([open])");
+    if (event.defaultPrevented || (typing(event.target) && !isGone)) return;
     const key = keyOf(event);
     if (key === null) return;
     const dialog = document.querySelector("dialog[open]");
@@ -175,8 +177,6 @@ export class Shortcuts {
       return;
     }
     // Enter and space press the button that has the focus, but Enter on an image submits; arrows move sliders and radios.
-    // A dialog that has just closed may still hold the focus until the next frame: its buttons are no controls any more.
-    const isGone = event.target.closest?.("dialog:not([open])");
     const onControl = isGone ? null : event.target.closest?.("button, a, summary, input");
     if (onControl && (key === " " || (key === "enter" && !("enterSubmits" in onControl.dataset)))) return;
     if (key.includes("arrow") && event.target.closest?.("input, summary")) return;

@@ -6,8 +6,8 @@ import { byId } from "./dom.js";
 import { forgetAhead, loadAhead } from "./pictures.js";
 import { Ring } from "./ring.js";
 
-/** After a reload the lock of the page before may take a moment to end. */
-const LOCK_TRIES = 10;
+/** After a reload, or a crash, the lock of the tab before takes a while to end; a tab that lives says so at once. */
+const LOCK_PATIENCE_MS = 10_000;
 const LOCK_WAIT_MS = 100;
 /** A site that hands out one page again and again, which another tab holds, is asked this often. */
 const MOST_ASKED = 15;
@@ -25,6 +25,13 @@ export class Supply {
       giveBack: (page) => this.#giveBack(page),
     });
     this.isFirst = true;
+    this.channel = globalThis.BroadcastChannel ? new BroadcastChannel(`tessera.pages.${drafts.user}`) : null;
+    this.channel?.addEventListener("message", ({ data }) => {
+      if (this.mine.has(data.whose)) this.channel.postMessage({ mine: data.whose });
+      if (data.mine) this.alive.add(data.mine);
+    });
+    /** Tasks of tabs that have said that they are there. */
+    this.alive = new Set();
   }
 
   /** {task, answers, restored}: the task that `ask()` brings, as it has to be shown; null where it brings none. */
@@ -56,16 +63,16 @@ export class Supply {
 
   async #claim(id) {
     const onLost = () => this.#lost(id);
-    const tries = this.isFirst ? LOCK_TRIES : 1;
+    const until = performance.now() + (this.isFirst ? LOCK_PATIENCE_MS : 0);
     this.isFirst = false;
-    for (let attempt = 1; ; attempt++) {
-      if (await this.locks.claim(this.prefix + id, { steal: this.steals, onLost })) {
-        this.mine.add(id);
-        return true;
-      }
-      if (attempt >= tries) return false;
+    this.alive.delete(id);
+    this.channel?.postMessage({ whose: id });
+    while (!(await this.locks.claim(this.prefix + id, { steal: this.steals, onLost }))) {
+      if (this.alive.has(id) || performance.now() >= until) return false;
       await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MS));
     }
+    this.mine.add(id);
+    return true;
   }
 
   #lost(id) {

@@ -2,6 +2,7 @@
 // stand. Which request comes next and what an answer means are pure functions; the class adds time and tabs.
 
 import { ApiError } from "../csrf.js";
+import { newId } from "./dom.js";
 
 const MOST_EDITS = 100;
 const MOST_BYTES = 400_000;
@@ -40,7 +41,7 @@ export function bodyOf({ submit, edits }, client) {
   if (submit) {
     const operations = (id) => edits.filter((one) => one.assignment === id).map((one) => one.operation);
     const answers = submit.answers.map((one) => ({ ...one, operations: operations(one.assignment) }));
-    return { client, operation_id: submit.operation, correction: submit.correction, answers };
+    return { client, operation_id: submit.operation, correction: submit.correction, opinion: submit.opinion ?? false, answers };
   }
   const operations = edits.map(({ operation, assignment, base, changes }) => ({ id: operation, assignment, base, changes }));
   return { client, correction: edits[0].correction, operations };
@@ -129,6 +130,12 @@ export class Sync extends EventTarget {
     await kept;
     this.#tell({ writing: this.journal.writing });
     this.kick();
+  }
+
+  /** Sends a page again that came too late: kept as a second opinion where it does not count any more. */
+  async offer(submit) {
+    await this.journal.change([{ ...submit, state: "waiting", code: "", detail: "", operation: newId(), opinion: true }]);
+    return this.look();
   }
 
   /** There may be something in the journal that was not added here. */

@@ -13,7 +13,7 @@ const AIM_AFTER = 6;
 /** Up to how many images a page each number of columns is for. */
 const COLUMNS = [[4, 2], [9, 3], [16, 4], [25, 5], [36, 6]];
 
-export const columnsFor = (count) => (COLUMNS.find(([most]) => count <= most) ?? COLUMNS.at(-1))[1];
+const columnsFor = (count) => (COLUMNS.find(([most]) => count <= most) ?? COLUMNS.at(-1))[1];
 
 export class Tiles {
   /** Calls onToggle(id), onEnlarge(id), onAim(). */

@@ -1,0 +1,103 @@
+"""Untrained networks that behave like trained ones, exported into folders."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import nn
+
+from automl.vision import models
+from automl.vision.export import Exported, export
+from automl.vision.models.base import VisionModel
+from automl.vision.spec import resolve, tasks
+
+CLASSES = ["red", "green", "blue"]
+CROP = {"training_crop_size": 64, "validation_crop_size": 64, "validation_resize_size": 72}
+# torchvision pads images to the size of the largest in their batch, and then says something else about them: one each.
+RANGE = {
+    "validation_batch_size": 1,
+    "min_size": 128,
+    "max_size": 200,
+    "box_score_threshold": 0.05,
+    "box_detections_per_image": 20,
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "yolov5": {"image_size": 128, "model_size": "small", "box_score_threshold": 0.05},
+    "fasterrcnn": RANGE,
+    "retinanet": RANGE,
+    "maskrcnn": RANGE,
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model, its effective settings, and the folder it was exported to."""
+
+    model: VisionModel
+    settings: dict[str, Any]
+    folder: Path
+    written: Exported
+
+
+def make(name: str, *, task: str | None = None, **given: Any) -> tuple[VisionModel, dict[str, Any]]:
+    """An untrained network whose batch norms know its own activations and whose heads are sure of some things, in
+    evaluation mode; and its effective settings."""
+    architecture = models.ARCHITECTURES[name]
+    task = task or architecture.tasks[0]
+    own = SETTINGS.get(architecture.family, CROP)
+    settings = resolve(task, name, {"validation_batch_size": 2, **own, **given}).effective
+    torch.manual_seed(0)
+    model = models.build(name, task=task, num_classes=len(CLASSES), settings=settings)
+    _settle(model)
+    return model.eval(), settings
+
+
+def made(name: str, folder: Path, *, batch_size: int | None = None, **given: Any) -> Made:
+    model, settings = make(name, **given)
+    return Made(model, settings, folder, export(model, CLASSES, settings, folder, batch_size))
+
+
+def _settle(model: VisionModel) -> None:
+    """One batch goes through in training mode and becomes the statistics of the batch norms; weights before a decision
+    are drawn wider, so that scores differ."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    side = model.input_spec.sizes.get("validation_crop", 128)
+    images = torch.stack([torch.from_numpy(scene(side, side, seed).copy()).permute(2, 0, 1) / 255 for seed in range(4)])
+    model.train()
+    network: Any = model.network
+    with torch.no_grad():
+        if model.task in tasks.CLASSIFIES or model.family == "yolov5":
+            model(images)
+        else:
+            network.backbone(images)
+    for name, parameter in model.named_parameters():
+        if name.endswith("weight") and any(part in name for part in ("cls_logits", "cls_score", "bbox_pred", "heads.")):
+            with torch.no_grad():
+                nn.init.normal_(parameter, std=0.3 / parameter[0].numel() ** 0.5)
+
+
+def scene(width: int, height: int, seed: int) -> np.ndarray:
+    """(H, W, 3) uint8: rectangles of many colours on a soft ground."""
+    random = np.random.default_rng(seed)
+    small = random.integers(60, 200, (4, 4, 3)).astype(np.uint8)
+    image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(image)
+    for _ in range(6):
+        x, y = random.uniform(0, 0.8, 2) * (width, height)
+        wide, high = random.uniform(0.1, 0.4, 2) * (width, height)
+        draw.rectangle((x, y, x + wide, y + high), fill=tuple(int(v) for v in random.integers(0, 256, 3)))
+    return np.asarray(image)
+
+
+def png(width: int, height: int, seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(scene(width, height, seed)).save(buffer, "PNG")
+    return buffer.getvalue()
