@@ -4,8 +4,9 @@ installed), from decoded pixels to the answer.
     .venv/bin/python bench/serving_latency.py                                  one model of each family
     .venv/bin/python bench/serving_latency.py --models resnet50 vits16r224 --rounds 15 --threads 2
 
-Weights are random; the batch is one. Classification and yolov5 at their usual sizes, the others at --min-size. Sides
-take turns, so that a busy machine is as busy for each; prints Markdown rows of medians and ratios. "graph alone" is
+Weights are random; the batch is one. Classification and yolov5 at their usual sizes, the others at --min-size. Timed is
+the processor's time (over the threads), which is the latency of a machine that has nothing else to do, also on one that
+has; sides take turns. Prints Markdown rows of medians and ratios. "graph alone" is
 without what is done before and after it. OpenVINO takes bf16 where the processor has it.
 """
 
@@ -106,9 +107,9 @@ def main() -> None:
                 run()
             for _ in range(arguments.rounds):
                 for side, run in timed.items():
-                    start = time.perf_counter()
+                    start = time.process_time()
                     run()
-                    spent[side].append((time.perf_counter() - start) * 1000)
+                    spent[side].append((time.process_time() - start) * 1000 / arguments.threads)
         median = {side: statistics.median(values) for side, values in spent.items()}
         base = median["torch"]
         others = ", ".join(

@@ -563,6 +563,7 @@ def test_work_that_comes_too_late_is_offered_as_a_second_opinion(live_site: Site
     page.wait_for_selector("#notice:has-text('Somebody else has this image now')")
     page.wait_for_function("(old) => document.getElementById('label-page').dataset.opened !== old", arg=before)
     page.click("#refused-open")
+    page.wait_for_selector("#refused-list .refused-row")
     assert page.locator("#refused-list .refused-row").count() == 1
     page.keyboard.press("Escape")
     page.click("#notice button:has-text('Send as a second opinion')")

@@ -19,7 +19,7 @@ from tests.support.running import ROOT, Site
 
 pytestmark = [pytest.mark.browser]
 
-WIDE = (1440, 1024)
+WIDTHS = (1440, 1024, 390)
 MAKE = """
 import json, sys, uuid
 sys.path.insert(0, {root!r})
@@ -42,6 +42,7 @@ def project(name, kind, dataset, classes, **more):
 def images(count):
     return factories.make_dataset_with_images(workspace, count, width=320, height=240)
 project("Pets", "multi_class", images(13), ["cat", "dog"], instructions="<p>One pet each. Look at the ears.</p>")
+project("Last", "multi_class", images(1), ["cat", "dog"])
 project("Rooms", "multi_label", images(2), ["bed", "lamp", "rug"])
 boxes = project("Cards", "object_detection", images(4), ["ace", "king"])
 ace = boxes.label_classes.get(name="ace")
@@ -135,7 +136,7 @@ def go_on(at: LabelPage, hands: Hands, *keys: str) -> int:
 
 def test_nora_joins_and_finds_her_work(nora: Person, hands: Hands, made: dict[str, Any]) -> None:
     page = nora.go(made["link"])
-    nora.look("keys-invitation", widths=WIDE)
+    nora.look("keys-invitation", widths=WIDTHS)
     if not page.evaluate("document.activeElement.matches('#id_name')"):
         hands.tab_to("#id_name")
     hands.write("Nora")
@@ -146,7 +147,7 @@ def test_nora_joins_and_finds_her_work(nora: Person, hands: Hands, made: dict[st
     hands.press("Enter")
     page.wait_for_url(lambda url: "/invitation" not in url)
     page.wait_for_selector("text=Pets")
-    nora.look("keys-home", widths=WIDE)
+    nora.look("keys-home", widths=WIDTHS)
 
 
 def test_single_images_take_one_key_each_and_a_grid_less(nora: Person, hands: Hands, made: dict[str, Any]) -> None:
@@ -154,10 +155,10 @@ def test_single_images_take_one_key_each_and_a_grid_less(nora: Person, hands: Ha
     page = nora.page
     page.wait_for_selector("#instructions-panel:not([hidden])")
     assert "Look at the ears" in page.inner_text("#instructions-text")
-    nora.look("keys-instructions", widths=WIDE)
+    nora.look("keys-instructions", widths=WIDTHS)
     hands.tab_to("#start-labeling", 6)
     at.next_after(lambda: hands.press("Enter"))
-    nora.look("keys-one-image", widths=WIDE)
+    nora.look("keys-one-image", widths=WIDTHS)
     assert [go_on(at, hands, key) for key in ("1", "2", "1", "2")] == [1, 1, 1, 1]
     # A page of nine: the layouts are a group of radio buttons.
     hands.tab_to("[data-page-size='1']")
@@ -171,10 +172,10 @@ def test_single_images_take_one_key_each_and_a_grid_less(nora: Person, hands: Ha
 
     spent = hands.counted(label_all_but_two)
     assert at.chips() == ["cat", "dog", "cat", "cat", "dog", "cat", "cat", "cat", "cat"]
-    nora.look("keys-grid", widths=WIDE)
+    nora.look("keys-grid", widths=WIDTHS)
     assert spent + go_on(at, hands, "Enter") <= 9, "less than a key an image"
     assert at.reason == "empty"
-    nora.look("keys-nothing-left", widths=WIDE)
+    nora.look("keys-nothing-left", widths=WIDTHS)
 
 
 def test_several_tags_go_on_an_image_by_their_keys(nora: Person, hands: Hands, made: dict[str, Any]) -> None:
@@ -188,7 +189,7 @@ def test_several_tags_go_on_an_image_by_their_keys(nora: Person, hands: Hands, m
     at.next_after(lambda: hands.press("Space"))
     hands.press("1", "3")
     assert at.chips() == ["bed", "rug"]
-    nora.look("keys-tags", widths=WIDE)
+    nora.look("keys-tags", widths=WIDTHS)
     at.next_after(lambda: hands.press("Enter"))
     assert go_on(at, hands, "2", "Enter") == 2
     assert at.reason == "empty"
@@ -200,7 +201,7 @@ def test_suggestions_take_one_key_and_a_box_takes_four(nora: Person, hands: Hand
     page.wait_for_selector("#label-page[data-opened]", state="attached")
     at.look()
     assert page.inner_text("#submit-text") == "Accept 3 and submit"
-    nora.look("keys-suggestions", widths=WIDE)
+    nora.look("keys-suggestions", widths=WIDTHS)
     assert go_on(at, hands, "Enter") == 1
     # A box in the middle, one step to the right, sent.
     hands.press("2", "Shift+R", "ArrowRight")
@@ -211,10 +212,10 @@ def test_suggestions_take_one_key_and_a_box_takes_four(nora: Person, hands: Hand
     assert at.regions()[0] != before
     hands.press("F2")
     page.wait_for_selector("#region-dialog[open]")
-    nora.look("keys-numbers", widths=WIDE)
+    nora.look("keys-numbers", widths=WIDTHS)
     hands.press("Escape")
     page.wait_for_selector("#region-dialog:not([open])", state="attached")
-    nora.look("keys-boxes", widths=WIDE)
+    nora.look("keys-boxes", widths=WIDTHS)
     go_on(at, hands, "Enter")
     assert go_on(at, hands, "1", "Shift+R", "Enter") == 3
     assert go_on(at, hands, "n") == 1, "nothing on this one"
@@ -229,7 +230,7 @@ def test_polygons_are_drawn_at_the_crosshair(nora: Person, hands: Hands, made: d
     hands.press("q", *["Shift+ArrowRight"] * 4, "q", *["Shift+ArrowDown"] * 4, "q", "Enter")
     [region] = at.regions()
     assert region.split(" at ")[0].count("×") == 1
-    nora.look("keys-polygon", widths=WIDE)
+    nora.look("keys-polygon", widths=WIDTHS)
     go_on(at, hands, "Enter")
     assert go_on(at, hands, "Shift+R", "Enter") == 2, "one class only: it need not be chosen"
     assert at.reason == "empty"
@@ -248,8 +249,36 @@ def test_a_scan_is_windowed_leafed_through_and_labeled(nora: Person, hands: Hand
     running.wait_until(lambda: "2" in page.inner_text("#frame-value"), seconds=5, what="the next frame")
     hands.press("Shift+R")
     assert len(at.regions()) == 1
-    nora.look("keys-scan", widths=WIDE)
+    nora.look("keys-scan", widths=WIDTHS)
     go_on(at, hands, "Enter")
     assert at.reason == "empty"
     mine = nora.get(f"projects/{at.project}/tasks/")["results"]
     assert mine[0]["assignments"][0]["response"]["annotations"][0]["frame"] == 1
+
+
+def asked(person: Person, path: str) -> dict[str, Any]:
+    """The reply to a POST of this person's session."""
+    token = next(one["value"] for one in person.context.cookies() if "csrf" in one["name"])
+    headers = {"X-CSRFToken": token, "Referer": person.url}
+    reply = person.context.request.post(f"{person.url}/api/v1/{path}", data={}, headers=headers)
+    assert reply.ok, reply.text()
+    return dict(reply.json())
+
+
+def test_an_image_that_comes_back_opens_by_itself(
+    nora: Person, hands: Hands, made: dict[str, Any], browser: Any, live_site: Site
+) -> None:
+    ole = Person(browser, live_site.url, "Ole")
+    ole.sign_in()
+    held = asked(ole, f"projects/{made['Last']}/tasks/")["task"]["id"]
+    at = begin(nora, hands, made, "Last")
+    nora.page.wait_for_selector("#label-page[data-state=waiting]", state="attached")
+    nora.look("keys-others-hold-the-last", widths=WIDTHS)
+    asked(ole, f"tasks/{held}/release/")
+    ole.context.close()
+    # It looks every now and then; coming back to the tab is such a moment.
+    nora.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    nora.page.wait_for_selector("#label-page[data-state=work]", state="attached")
+    at.look()
+    assert go_on(at, hands, "1") == 1
+    assert at.reason == "empty"

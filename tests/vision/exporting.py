@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import nn
 
 from automl.vision import models
 from automl.vision.export import Exported, export
-from automl.vision.models.base import VisionModel
-from automl.vision.spec import resolve, tasks
+from automl.vision.models.base import Normalize, VisionModel
+from automl.vision.spec import resolve
 
 CLASSES = ["red", "green", "blue"]
 CROP = {"training_crop_size": 64, "validation_crop_size": 64, "validation_resize_size": 72}
@@ -24,15 +25,23 @@ RANGE = {
     "validation_batch_size": 1,
     "min_size": 128,
     "max_size": 200,
-    "box_score_threshold": 0.05,
+    "box_score_threshold": 0.3,
     "box_detections_per_image": 20,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "yolov5": {"image_size": 128, "model_size": "small", "box_score_threshold": 0.05},
+    "yolov5": {"image_size": 128, "model_size": "small", "box_score_threshold": 0.4, "nms_iou_threshold": 0.3},
     "fasterrcnn": RANGE,
     "retinanet": RANGE,
     "maskrcnn": RANGE,
 }
+
+# What networks call the layers that decide; all are linear or convolutions.
+LAST = (
+    *("fc", "head", "classifier.1", "heads.0", "heads.1", "heads.2"),
+    *("rpn.head.cls_logits", "rpn.head.bbox_pred", "roi_heads.box_predictor.cls_score"),
+    *("roi_heads.box_predictor.bbox_pred", "roi_heads.mask_predictor.mask_fcn_logits"),
+    *("head.classification_head.cls_logits", "head.regression_head.bbox_reg"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,24 +73,39 @@ def made(name: str, folder: Path, *, batch_size: int | None = None, **given: Any
 
 
 def _settle(model: VisionModel) -> None:
-    """One batch goes through in training mode and becomes the statistics of the batch norms; weights before a decision
-    are drawn wider, so that scores differ."""
+    """One batch goes through in training mode and becomes the statistics of the batch norms; the last layers are drawn
+    so wide that what they say about it differs."""
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 1.0
     side = model.input_spec.sizes.get("validation_crop", 128)
-    images = torch.stack([torch.from_numpy(scene(side, side, seed).copy()).permute(2, 0, 1) / 255 for seed in range(4)])
-    model.train()
-    network: Any = model.network
+    soft = F.interpolate(torch.rand(4, 3, 8, 8), size=(side, side), mode="bicubic").clamp(0, 1)
+    drawn = [torch.from_numpy(scene(side, side, seed).copy()).permute(2, 0, 1) / 255 for seed in range(4)]
+    images = torch.cat([torch.stack(drawn), soft])
     with torch.no_grad():
-        if model.task in tasks.CLASSIFIES or model.family == "yolov5":
-            model(images)
+        model.train()
+        if model.family in ("fasterrcnn", "maskrcnn", "retinanet"):
+            network: Any = model.network
+            network.backbone(Normalize(model.input_spec)(images))
         else:
-            network.backbone(images)
-    for name, parameter in model.named_parameters():
-        if name.endswith("weight") and any(part in name for part in ("cls_logits", "cls_score", "bbox_pred", "heads.")):
-            with torch.no_grad():
-                nn.init.normal_(parameter, std=0.3 / parameter[0].numel() ** 0.5)
+            model(images)
+        model.eval()
+        named = {name.removeprefix("network."): module for name, module in model.named_modules()}
+        last = [named[name] for name in LAST if hasattr(named.get(name), "weight")]
+        hooks = [module.register_forward_pre_hook(_widen) for module in last]
+        model.predict_step(images)
+        for hook in hooks:
+            hook.remove()
+
+
+def _widen(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Weights with which a layer says numbers around ±0.8 about its first inputs."""
+    weight: Any = layer.weight
+    if not hasattr(layer, "is_wide"):
+        size = inputs[0].pow(2).mean().sqrt()
+        nn.init.normal_(weight, std=float(0.8 / (size * weight[0].numel() ** 0.5)))
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        layer.is_wide = True  # type: ignore[assignment]
 
 
 def scene(width: int, height: int, seed: int) -> np.ndarray:

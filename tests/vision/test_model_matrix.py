@@ -64,6 +64,7 @@ def test_a_name_trains_is_measured_predicts_and_embeds(place: Path, task: str, n
         TrainJob(task, labels, place / "out", model_name=name, settings=settings_for(task, name, size), device="cpu")
     )
     assert (result.epochs, result.start, result.model_name) == (1, "cold", name)
+    assert not [warning for warning in result.warnings if "model.onnx" in warning]
     assert result.value is not None
     assert np.isfinite(result.value)
     measured = evaluate_run(place / "out", labels, device="cpu")

@@ -97,9 +97,9 @@ export class Session {
   }
 
   showEnd(reason) {
-    this.page.showState(["paused", "waiting", "elsewhere"].includes(reason) ? reason : "empty");
+    this.page.showState(["paused", "waiting", "elsewhere", "enough"].includes(reason) ? reason : "empty");
     this.#markOpened(null);
-    if (reason === "paused" || reason === "waiting") this.waiting.begin();
+    if (["paused", "waiting", "enough"].includes(reason)) this.waiting.begin();
   }
 
   /** For whoever watches the page from outside: which task is open, and how many were before it. */
