@@ -13,6 +13,8 @@ from automl.vision.errors import UsageError
 from automl.vision.requests import Request
 from automl.vision.spec import tasks
 
+MOST_STEPS = 1000
+"""Of integrated gradients: each is a pass through the network, and results settle after about 50."""
 _OF_ALGORITHM = ("xai_algorithm", "n_steps", "xrai_fast", "approximation_method")
 _OF_ANSWER = {"visualizations": True, "attributions": False, "confidence_score_threshold_multilabel": 0.5}
 
@@ -78,13 +80,17 @@ def _read(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
             f"xai_parameters knows no {unknown[0]!r}.", f"Known are {', '.join((*_OF_ALGORITHM, *_OF_ANSWER))}."
         )
     wanted = {**_OF_ANSWER, **{name: given[name] for name in _OF_ANSWER if name in given}}
-    for name in ("visualizations", "attributions"):
-        if not isinstance(wanted[name], bool):
-            raise UsageError(f"{name} in xai_parameters is {wanted[name]!r}.", "Allowed: true or false.")
+    for name in ("visualizations", "attributions", "xrai_fast"):
+        value = {"xrai_fast": True, **given, **wanted}[name]
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} in xai_parameters is {value!r}.", "Allowed: true or false.")
+    steps = given.get("n_steps", 50)
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= MOST_STEPS:
+        raise UsageError(f"n_steps in xai_parameters is {steps!r}.", f"Allowed: 2 to {MOST_STEPS}.")
     least = wanted["confidence_score_threshold_multilabel"]
     if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1:
         raise UsageError(f"confidence_score_threshold_multilabel is {least!r}.", "Allowed: a number from 0 to 1.")
     try:
         return wanted, Settings(**{name: given[name] for name in _OF_ALGORITHM if name in given})
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise UsageError(f"xai_parameters: {error}") from error

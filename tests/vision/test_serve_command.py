@@ -198,7 +198,11 @@ def test_an_explanation_holds_what_was_asked_for(place: str, request: pytest.Fix
     [
         ({"algorithm": "xrai"}, "xai_parameters knows no 'algorithm'."),
         ({"xai_algorithm": "shap"}, "xai_algorithm is one of xrai"),
-        ({"n_steps": 1}, "n_steps is at least 2"),
+        ({"n_steps": 1}, "n_steps in xai_parameters is 1. Allowed: 2 to 1000."),
+        ({"n_steps": 10**9}, "Allowed: 2 to 1000."),
+        ({"n_steps": "50"}, "n_steps in xai_parameters is '50'."),
+        ({"xrai_fast": 1}, "xrai_fast in xai_parameters is 1."),
+        ({"approximation_method": 5}, "approximation_method is one of riemann_middle"),
         ({"visualizations": "yes"}, "visualizations in xai_parameters is 'yes'."),
         ({"confidence_score_threshold_multilabel": 2}, "Allowed: a number from 0 to 1."),
     ],
