@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -36,6 +37,10 @@ class World:
     def join(self, device: torch.device) -> None:
         """Meets the other processes; nothing where there are none."""
         if self.size > 1 and not dist.is_initialized():
+            # Their functions have the group that is there when they are imported as a default, and would hold it for
+            # good where something (the compiler, the exporter) imports them during the run.
+            importlib.import_module("torch.distributed.nn.functional")
+            importlib.import_module("torch.distributed.optim")
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
     def meet(self) -> None:
