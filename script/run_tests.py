@@ -140,9 +140,10 @@ def main() -> int:
     run_gates(stages)
     if sentence := have_chromium():
         stages.refuse("Chromium", sentence)
+    parallel = ["-n", "2", "--dist", "loadfile"]
     # In the order of tests/conftest.py: the scheduler's own begins with the files that have the most tests.
-    parallel = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    embedded = [*pytest, "-m", marks, *parallel, "-q", "--durations=30"]
+    embedded = [*pytest, "-m", marks, "--ignore=tests/vision", *parallel, "--no-loadscope-reorder", "-q"]
+    vision = [*pytest, "-m", marks, "tests/vision", *parallel, "-q", "--durations=15"]
     binaries = postgres_binaries()
     with ExitStack() as beside:
         if binaries is None:
@@ -158,7 +159,9 @@ def main() -> int:
                     TESSERA_TEST_REDIS_URL=beside.enter_context(redis_over_tcp()),
                 )
             )
-        stages.run("tests on the embedded defaults", embedded)
+        stages.run("tests on the embedded defaults", [*embedded, "--durations=25"])
+    # Apart from the browser's, which leave their event loop running in the process.
+    stages.run("tests of the vision program", vision)
     return stages.sum_up()
 
 

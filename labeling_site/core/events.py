@@ -6,6 +6,7 @@ process sends each dirty topic at most four times a second. So a thousand submit
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import threading
@@ -24,6 +25,7 @@ _dirty: set[str] = set()
 _wake = threading.Event()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_ended = threading.Event()
 _versions: dict[str, Callable[[str], int]] = {}
 
 
@@ -60,11 +62,19 @@ def _mark(topic: str) -> None:
 
 
 def _pump() -> None:
-    while True:
-        _wake.wait()
+    while _wake.wait() and not _ended.is_set():
         _wake.clear()
         flush()
         time.sleep(INTERVAL)
+
+
+@atexit.register
+def _end() -> None:
+    """Lets the thread come to rest: one that speaks while the interpreter goes away takes the process down with it."""
+    _ended.set()
+    _wake.set()
+    if _thread is not None:
+        _thread.join(timeout=5)
 
 
 def flush() -> None:

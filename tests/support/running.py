@@ -136,15 +136,16 @@ class Site:
         return found[0] if found else None
 
     def manage(self, *args: str) -> str:
-        """What `manage.py args…` prints when run on this site's home."""
+        """What `manage.py args…` prints when run on this site's home; AssertionError with its complaint if it fails."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *args],
             env=self.env or clean_environment(TESSERA_HOME=str(self.home), PORT=self.url.rpartition(":")[2]),
             capture_output=True,
             text=True,
             timeout=300,
-            check=True,
+            check=False,
         )
+        assert done.returncode == 0, f"manage.py {args[0]} ended with {done.returncode}: {done.stderr[-3000:]}"
         return done.stdout
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:

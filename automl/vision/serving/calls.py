@@ -13,7 +13,7 @@ from typing import Any
 from .limits import Limits
 from .refusals import bad, too_large
 
-_DATA_URL = re.compile(r"^data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*,", re.IGNORECASE)
+_DATA_URL = re.compile(r"^data:[\w.+-]{1,100}/[\w.+-]{1,100}[\w=.+;-]{0,200},", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _ACCEPTED = "Accepted is what base64 makes of an image file, with or without line breaks."
 
