@@ -137,7 +137,6 @@ def main() -> int:
         stages.run("tests", [*pytest, *(["-m", marks] if "-m" not in arguments else []), *arguments])
         return stages.sum_up()
 
-    run_gates(stages)
     if sentence := have_chromium():
         stages.refuse("Chromium", sentence)
     parallel = ["-n", "2", "--dist", "loadfile"]
@@ -159,6 +158,7 @@ def main() -> int:
                     TESSERA_TEST_REDIS_URL=beside.enter_context(redis_over_tcp()),
                 )
             )
+        run_gates(stages)
         stages.run("tests on the embedded defaults", [*embedded, "--durations=25"])
     # Apart from the browser's, which leave their event loop running in the process.
     stages.run("tests of the vision program", vision)

@@ -146,6 +146,7 @@ def test_the_system_page_of_a_running_site(admin: Admin) -> None:
     assert "answers" in page.inner_text("#storage")
 
 
+@pytest.mark.long
 def test_every_list_and_a_row_of_it_are_clean(admin: Admin) -> None:
     page = admin.open("/admin/")
     lists = page.eval_on_selector_all("#content-main th a", "links => links.map(link => link.pathname)")

@@ -289,6 +289,7 @@ def run(site: Site, browser: Any, edits: int, seed: int) -> Chaos:
     return chaos
 
 
+@pytest.mark.long
 def test_edits_survive_the_death_of_network_server_and_tab(site: Site, browser: Any) -> None:
     chaos = run(site, browser, edits=120, seed=3)
     assert set(chaos.happened) == {"network", "replies", "server", "close", "crash"}, "each happened"

@@ -63,6 +63,7 @@ def test_the_worker_is_killed_while_it_reads_files(site: Site, tmp_path: Path) -
     assert any(int(str(job["attempts"])) > 1 for job in jobs_of(alice, "annotations.initialize_project"))
 
 
+@pytest.mark.long
 def test_the_worker_is_killed_while_it_writes_an_export(site: Site) -> None:
     alice = make_clients(site)[0]
     code = LABEL_EVERYTHING.format(items=LABELED)

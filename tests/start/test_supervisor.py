@@ -196,6 +196,7 @@ def test_a_broker_that_does_not_answer_is_one_sentence_without_its_password(tmp_
     assert "very-secret" not in sentence
 
 
+@pytest.mark.long
 def test_a_part_that_dies_at_every_start_ends_the_site_with_its_last_line(tmp_path: Path) -> None:
     refused = refuse(tmp_path, WEB_THREADS="many", PORT=str(running.free_port()))
     assert "WEB_THREADS='many' must be a whole number" in refused

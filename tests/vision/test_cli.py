@@ -375,6 +375,7 @@ def test_progress_is_one_line() -> None:
     assert [duration(59.6), duration(3600 * 2 + 300)] == ["1 min 0 s", "2 h 5 min"]
 
 
+@pytest.mark.long
 def test_a_signal_stops_and_resume_gives_the_same_as_without(tmp_path: Path) -> None:
     """Killed with SIGKILL after a checkpoint, and stopped with SIGTERM: the weights are those of an unbroken run."""
     labels = pictures.colours(tmp_path / "data", each=6)

@@ -26,7 +26,11 @@ from automl.vision.runtime import FILES, Request, Runner, Thresholds
 from automl.vision.tiling import Grid
 from tests.vision.exporting import CLASSES, SETTINGS, Made, made, make, png, scene
 
-QUICK = ("resnet18", "yolov5", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn")
+QUICK = (
+    "resnet18",
+    "yolov5",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn")),
+)
 # Larger than the network wants, smaller, upright, and one that has its size.
 SOURCES = [png(300, 200, 1), png(90, 70, 2), png(100, 190, 3), png(128, 128, 4)]
 
@@ -122,7 +126,7 @@ def test_the_runner_says_what_the_predictor_says(name: str, exports: Exports) ->
     assert_same(alone, torchs[1:2])  # whatever else is asked at the same time
 
 
-@pytest.mark.parametrize("name", ["yolov5", "retinanet_resnet50_fpn"])
+@pytest.mark.parametrize("name", ["yolov5", pytest.param("retinanet_resnet50_fpn", marks=pytest.mark.long)])
 def test_tiles_and_thresholds_of_a_request_mean_the_same(name: str, exports: Exports) -> None:
     one = exports(name)
     runner = Runner.open(one.folder)
@@ -141,6 +145,7 @@ def test_tiles_of_the_training_are_used_at_prediction(exports: Exports) -> None:
     assert assert_same(said_by_runner(runner, SOURCES), [answer for _source, answer in torchs]) > 3  # type: ignore[misc]
 
 
+@pytest.mark.long
 def test_polygons_have_at_most_the_points_asked_for(exports: Exports) -> None:
     one = exports("maskrcnn_resnet18_fpn")
     runner = Runner.open(one.folder)
@@ -154,6 +159,7 @@ def test_polygons_have_at_most_the_points_asked_for(exports: Exports) -> None:
     assert said_by_runner(runner, SOURCES[:2], nothing) == [{"boxes": []}] * 2
 
 
+@pytest.mark.long
 def test_arrays_are_the_answer_as_numbers(exports: Exports) -> None:
     runner = Runner.open(exports("maskrcnn_resnet18_fpn").folder)
     answer = runner.predict([runner.read(SOURCES[0])])[0]
@@ -167,6 +173,7 @@ def test_arrays_are_the_answer_as_numbers(exports: Exports) -> None:
     assert said.arrays["probs"].tolist() == pytest.approx(said.said["probs"])
 
 
+@pytest.mark.long
 def test_outputs_have_the_names_of_the_parity_list(exports: Exports) -> None:
     image = torch.stack([torch.from_numpy(scene(160, 128, seed).copy()).permute(2, 0, 1) / 255 for seed in (1, 2)])
     for name in ("retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"):
