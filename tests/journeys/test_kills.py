@@ -36,6 +36,7 @@ def jobs_of(alice: Client, kind: str) -> list[dict[str, object]]:
     return list(alice.get(f"jobs/?kind={kind}")["results"])
 
 
+@pytest.mark.long
 def test_the_worker_is_killed_while_it_reads_files(site: Site, tmp_path: Path) -> None:
     alice = make_clients(site)[0]
     for number in range(FILES):

@@ -123,6 +123,7 @@ def test_one_home_runs_once(site: running.Site) -> None:
     assert answers(site) == 200
 
 
+@pytest.mark.long
 def test_a_long_home_works(tmp_path: Path) -> None:
     site = running.start_site(tmp_path / ("a-rather-long-folder-name-" * 5) / "home")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support import running
 
 
+@pytest.mark.long
 def test_several_web_processes_answer_on_one_port(tmp_path: Path) -> None:
     site = running.start_site(tmp_path / "home", WEB_PROCESSES="2")
     try:

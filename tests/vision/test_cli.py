@@ -40,6 +40,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict
     return code, json.loads(lines[-1]) if lines else {}, printed.err
 
 
+@pytest.mark.long
 def test_train_evaluate_predict_with_a_real_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = pictures.colours(tmp_path / "data", each=6)
     out = tmp_path / "out"

@@ -173,7 +173,13 @@ def fewer_proposals(model: VisionModel) -> VisionModel:
 
 
 @pytest.mark.parametrize(
-    "name", ["yolov5", "fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"]
+    "name",
+    [
+        "yolov5",
+        "fasterrcnn_resnet18_fpn",
+        "retinanet_resnet50_fpn",
+        pytest.param("maskrcnn_resnet18_fpn", marks=pytest.mark.long),
+    ],
 )
 def test_a_detector_learns_and_predicts_in_pixels_of_the_image_given(name: str) -> None:
     model = fewer_proposals(make(name, **SMALL))

@@ -55,6 +55,7 @@ def test_a_classifier_starts_from_the_folder_except_its_head(tmp_path: Path) -> 
     assert again.input_spec.mean == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.long
 def test_dinov2_starts_from_the_publishers_file_and_from_timms(tmp_path: Path) -> None:
     """With positions of another image size, which are interpolated in the same way."""
     name, sizes = "dinov2_vits14", {"training_crop_size": 28, "validation_crop_size": 28}
