@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from automl.vision.train import checkpoints
 from tests.support import running
 from tests.vision import pictures
 
@@ -45,9 +45,13 @@ def test_a_run_that_is_killed_each_epoch_ends_the_same(tmp_path: Path, name: str
     while not (tmp_path / "killed" / "run.json").exists() and kills < 6:
         child = start(command, tmp_path / "killed")
         last = tmp_path / "killed" / "checkpoints" / "last.pt"
-        before, until = written(last), time.monotonic() + PATIENCE
-        while child.poll() is None and written(last) == before and time.monotonic() < until:
-            time.sleep(0.005)
+        before = written(last)
+        running.wait_until(
+            lambda child=child, last=last, before=before: child.poll() is not None or written(last) != before,  # type: ignore[misc]
+            seconds=PATIENCE,
+            what="the end of an epoch, or of the run",
+            every=0.005,
+        )
         child.send_signal(signal.SIGKILL)
         kills += child.wait(PATIENCE) == -signal.SIGKILL
     if not (tmp_path / "killed" / "run.json").exists():
@@ -56,9 +60,7 @@ def test_a_run_that_is_killed_each_epoch_ends_the_same(tmp_path: Path, name: str
     whole, killed = (record(tmp_path / each) for each in ("whole", "killed"))
     assert whole["metrics"] == killed["metrics"]
     assert [epoch["loss"] for epoch in whole["history"]] == [epoch["loss"] for epoch in killed["history"]]
-    one, other = (
-        torch.load(tmp_path / each / "outputs" / "model.pt", weights_only=True) for each in ("whole", "killed")
-    )
+    one, other = (checkpoints.load(tmp_path / each / "outputs" / "model.pt") for each in ("whole", "killed"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
