@@ -127,6 +127,7 @@ def test_a_bundle_alone_predicts_what_torch_predicts(name: str, size: str, envir
     wanted = [answer for image in SOURCES for _source, answer in predictor([image])]  # type: ignore[misc]
     with serving(environment, made.folder) as port:
         given = [post(port, image) for image in SOURCES]
-    count = assert_same(given, wanted)
+    # Large networks of random weights enlarge what float32 rounds.
+    count = assert_same(given, wanted, allowed=1e-3 if size in ("large", "extra_large") else 1e-4)
     assert task in tasks.CLASSIFIES or count > 10, "enough was found to compare"
     shutil.rmtree(tmp_path)  # some are gigabytes
