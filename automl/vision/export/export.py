@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl.vision import description
+from automl.vision.engines import ONNX_RUNTIME, Choice
 from automl.vision.errors import UsageError, VisionError
 from automl.vision.models.base import VisionModel, value_of
 from automl.vision.runtime.graphs import FACTS, HEADS, MODEL, Graph
@@ -129,7 +130,7 @@ def _write(part: Traced, path: Path, said: str, name: str) -> None:
 
 def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:
     """The largest absolute difference from torch for each output, over all trials. Raises ExportError above ALLOWED."""
-    graph = Graph(path)
+    graph = Graph(path, choice=Choice(ONNX_RUNTIME))
     largest = dict.fromkeys(part.outputs, 0.0)
     for trial in part.trials:
         with torch.no_grad():
