@@ -6,8 +6,8 @@ decoded pixels to the answer.
 
 Weights are random; the batch is one. Classification and yolov5 at their usual sizes, the others at --min-size. Timed is
 the processor's time (over the threads), which is the latency of a machine that has nothing else to do, also on one that
-has; sides take turns. Prints Markdown rows of medians, and in brackets how many times as fast as torch that is. torch and
-fp32 give the same numbers; bf16 is what --precision bf16 of `serve` does.
+has; sides take turns. Prints Markdown rows of medians, and in brackets how many times as fast as torch that
+is. torch and fp32 give the same numbers; bf16 is what --precision bf16 of `serve` does.
 """
 
 from __future__ import annotations
@@ -61,14 +61,17 @@ def sides(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, C
     model = models.build(name, task=architecture.tasks[0], num_classes=len(CLASSES), settings=settings).eval()
     export(model, CLASSES, settings, folder)
     predictor = Predictor(model, CLASSES, settings)
+    runners = {
+        side: Runner.open(folder, threads=arguments.threads, choice=Choice(engine, precision))
+        for side, (engine, precision) in ENGINES.items()
+        if find_spec(engine) is not None
+    }
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
+    ready = runners["ONNX Runtime"].read(_png(pixels))
     tensor = torch.from_numpy(ready.pixels.copy()).permute(2, 0, 1).float() / 255
     request = Request()
     found: dict[str, Callable[[], Any]] = {"torch": lambda: predictor.answers([tensor], request)}
-    for side, (engine, precision) in ENGINES.items():
-        if find_spec(engine) is not None:
-            runner = Runner.open(folder, threads=arguments.threads, choice=Choice(engine, precision))
-            found[side] = partial(runner.predict, [runner.read(_png(pixels))])
+    found |= {side: partial(runner.predict, [ready]) for side, runner in runners.items()}
     return found
 
 

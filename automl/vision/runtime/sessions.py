@@ -1,4 +1,4 @@
-"""Graphs opened by an engine: OpenVINO where its package is installed, ONNX Runtime otherwise. Both read the same file."""
+"""Graphs opened by an engine: OpenVINO where it is installed, ONNX Runtime otherwise. Both read the same file."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="fp32 (the default): torch's numbers; bf16: faster with openvino where the processor has it, nearly always "
-        "the same answers; auto: what the engine finds fastest",
+        help="fp32 (the default): torch's numbers; bf16: faster with openvino where the processor has it, and nearly "
+        "always the same answers; auto: what the engine finds fastest",
     )
 
 
