@@ -33,7 +33,6 @@ def test_the_environment_is_small_and_knows_neither_torch_nor_onnx_runtime(envir
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["resnet18", "yolov5", "maskrcnn_resnet18_fpn"])
 def test_it_predicts_what_onnx_runtime_predicts(name: str, environment: Path, tmp_path: Path) -> None:
-    """Whoever connects to anything ends (NO_WAY_OUT): nothing of OpenVINO's telemetry is sent."""
     training = trained.folder(tmp_path / "training", tasks.MODELS[name].tasks[0], name)
     made = package(training, tmp_path / "bundle", archive=False, engine="openvino")
     assert (made.folder / "requirements.txt").read_text() == (environment / "requirements.txt").read_text()
