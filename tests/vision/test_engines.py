@@ -44,8 +44,10 @@ def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 
 
 @pytest.mark.parametrize("choice", [ONNX_RUNTIME, OPENVINO])
-def test_a_graph_is_the_same_with_either(choice: Choice, doubling: Path) -> None:
+def test_a_graph_is_the_same_with_either(choice: Choice, doubling: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     graph = Graph(doubling, 1, choice)
+    assert f"model.onnx: {choice.engine} computes it in fp32." in caplog.text
     assert (graph.engine, graph.outputs, graph.batch) == (choice.engine, ["output1"], None)
     assert graph.facts["family"] == "none"
     for count in (1, 3):

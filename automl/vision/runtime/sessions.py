@@ -20,10 +20,11 @@ Array = NDArray[Any]
 
 
 class Session(Protocol):
-    """A graph that one engine opened: the metadata of its file, the names of its outputs, and the only batch that it
-    takes (None: any). Several threads may run it."""
+    """A graph that one engine opened: the arithmetic that it got (fp32 or bf16), the metadata of its file, the names of
+    its outputs, and the only batch that it takes (None: any). Several threads may run it."""
 
     engine: str
+    precision: str
     metadata: dict[str, str]
     outputs: list[str]
     batch: int | None
@@ -46,7 +47,7 @@ def opened(path: Path, choice: Choice, threads: int | None) -> Session:
                 raise DataError(f"{path} is no ONNX graph that can be opened: {reason}") from error
             log.warning("%s: %s cannot compute it, %s does. (%s)", path.name, engine, engines[at], reason)
         else:
-            log.info("%s: %s computes it.", path.name, session.engine)
+            log.info("%s: %s computes it in %s.", path.name, session.engine, session.precision)
             return session
     raise AssertionError("unreachable")  # there is at least one engine
 
@@ -77,7 +78,7 @@ class _OnnxRuntime:
         if threads is not None:
             options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self.engine = ONNX_RUNTIME
+        self.engine, self.precision = ONNX_RUNTIME, FP32
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.outputs = [output.name for output in self._session.get_outputs()]
         size = self._session.get_inputs()[0].shape[0]
@@ -100,6 +101,8 @@ class _OpenVino:
         size = model.inputs[0].get_partial_shape()[0]
         self.batch: int | None = size.get_length() if size.is_static else None
         self._compiled = core.compile_model(model, "CPU", _properties(choice, threads))
+        taken = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.precision = {"f32": FP32}.get(taken, taken)  # a processor without bf16 takes f32 all the same
         # A request is for one run at a time; they are lent, and more are made when all are out.
         self._idle: list[Any] = []
 
