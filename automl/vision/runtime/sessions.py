@@ -75,6 +75,10 @@ class _OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Threads that wait sleep, and take small parts: beside other work (decoding, other servers, a container's quota)
+        # the defaults burn twice the processor time and answer later (docs/performance.md).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.dynamic_block_base", "4")
         if threads is not None:
             options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -121,7 +125,8 @@ class _OpenVino:
 def _silence_openvino() -> None:
     """Importing openvino imports openvino_telemetry, which writes an identifier into the home folder and tells Google
     Analytics. Where that package is missing openvino does without; so it is made to be missing."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  None: its import fails
+    missing: Any = None  # to Python, a package whose import fails
+    sys.modules.setdefault("openvino_telemetry", missing)
 
 
 def _properties(choice: Choice, threads: int | None) -> dict[str, Any]:
