@@ -75,8 +75,8 @@ class _OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Threads that wait sleep, and take small parts: beside other work (decoding, other servers, a container's quota)
-        # the defaults burn twice the processor time and answer later (docs/performance.md).
+        # Threads that wait sleep, and take small parts: beside other work (decoding, other servers) or with a quota the
+        # defaults burn twice the processor time and answer later (docs/performance.md).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.intra_op.dynamic_block_base", "4")
         if threads is not None:
