@@ -25,9 +25,9 @@ class Choice:
     """Which engine computes, and with what numbers.
 
     `engine` auto: OpenVINO where it is installed and opens the graph, else ONNX Runtime. `precision` fp32 gives torch's
-    numbers (within the bounds of `export`); bf16 is faster on processors with instructions for it, and nearly always the same
-    answer; auto is what the engine finds fastest. `at_once` runs may be under way at the same time, each with threads
-    of its own. UsageError for other values.
+    numbers (within the bounds of `export`); bf16 is faster on processors with instructions for it, and nearly always
+    the same answer; auto is what the engine finds fastest. `at_once` runs may be under way at the same time, each with
+    threads of its own. UsageError for other values.
     """
 
     engine: str = AUTO
