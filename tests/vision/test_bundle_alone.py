@@ -43,8 +43,11 @@ sys.addaudithook(refuse)
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with what every bundle asks for."""
-    place = tmp_path_factory.mktemp("environment")
-    (place / "requirements.txt").write_text(requirements.text(requirements.pins()))
+    return make_environment(tmp_path_factory.mktemp("environment"), "onnxruntime")
+
+
+def make_environment(place: Path, engine: str) -> Path:
+    (place / "requirements.txt").write_text(requirements.text(requirements.pins(engine=engine)))
     venv.create(place, with_pip=True)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     subprocess.run([*pip, "-r", str(place / "requirements.txt")], check=True, timeout=550)

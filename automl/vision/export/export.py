@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl.vision import description
+from automl.vision.engines import ONNX_RUNTIME, Choice
 from automl.vision.errors import UsageError, VisionError
 from automl.vision.models.base import VisionModel, value_of
 from automl.vision.runtime.graphs import FACTS, HEADS, MODEL, Graph
@@ -82,7 +83,7 @@ def export(
             draft = folder / f".{name}.draft"
             drafts[draft] = folder / name
             _write(part, draft, said, model.name)
-            differences |= {f"{name} {output}": value for output, value in _compare(part, draft, model.name).items()}
+            differences |= {f"{name} {output}": value for output, value in compare(part, draft, model.name).items()}
         for draft, path in drafts.items():
             draft.replace(path)
     finally:
@@ -127,9 +128,10 @@ def _write(part: Traced, path: Path, said: str, name: str) -> None:
             logger.setLevel(level)
 
 
-def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:
-    """The largest absolute difference from torch for each output, over all trials. Raises ExportError above ALLOWED."""
-    graph = Graph(path)
+def compare(part: Traced, path: Path, name: str, engine: str = ONNX_RUNTIME) -> dict[str, float]:
+    """The largest absolute difference from torch for each output, over all trials, of the graph at `path` computed by
+    an engine in fp32. Raises ExportError above ALLOWED (and AS_GOOD)."""
+    graph = Graph(path, choice=Choice(engine))
     largest = dict.fromkeys(part.outputs, 0.0)
     for trial in part.trials:
         with torch.no_grad():
