@@ -87,7 +87,7 @@ RUNS = (
         "",
         "cards-labels-test.jsonl",
         "cards-det-mlabel",
-        {**_ADAMW, **crops(128), "learning-rate": 1e-3, "training-batch-size": 16, "number-of-epochs": 25},
+        {**_ADAMW, **crops(128), "learning-rate": 1e-3, "training-batch-size": 16, "number-of-epochs": 80},
     ),
     Run(
         "cards-boxes",
