@@ -14,6 +14,8 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
 from automl.vision import description
 from automl.vision.errors import UsageError, VisionError
@@ -136,6 +138,8 @@ def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:
             wanted = part.network(*trial.values())
         expected = [each.numpy() for each in (wanted if isinstance(wanted, tuple) else (wanted,))]
         given = graph.run({key: value.numpy() for key, value in trial.items()})
+        if part.any_order:
+            given = _in_order_of(expected, given, part.outputs)
         for output, torchs in zip(part.outputs, expected, strict=True):
             ours = given[output]
             if ours.shape != torchs.shape:
@@ -152,6 +156,27 @@ def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:
                     "learning_rate.",
                 )
     return largest
+
+
+def _in_order_of(
+    expected: Sequence[NDArray[Any]], given: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """`given` with its rows paired off with those of torch that they are nearest to, all in all; as it is where shapes
+    differ."""
+    ours = [given[output] for output in outputs]
+    if [each.shape for each in ours] != [each.shape for each in expected]:
+        return dict(given)
+    pairs = zip(_joined(expected), _joined(ours), strict=True)
+    places = [linear_sum_assignment(cdist(torchs, own, "chebyshev"))[1] for torchs, own in pairs]
+    return {
+        output: np.stack([image[place] for image, place in zip(each, places, strict=True)])
+        for output, each in zip(outputs, ours, strict=True)
+    }
+
+
+def _joined(outputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Outputs (B, rows, …) as one (B, rows, numbers)."""
+    return np.concatenate([each.reshape(*each.shape[:2], -1) for each in outputs], axis=2)
 
 
 def _is_as_good(

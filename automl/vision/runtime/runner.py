@@ -24,6 +24,7 @@ from .graphs import HEADS, MODEL, Graph
 from .limits import Limits
 from .rcnn import Rcnn
 from .retinanet import RetinaNet
+from .rtdetr import RtDetr
 from .yolov5 import Yolov5
 
 MAX_PIXELS: Final = 100_000_000
@@ -90,6 +91,8 @@ class Runner:
             model = Yolov5(graph, described.settings)
         elif family == "retinanet":
             model = RetinaNet(graph, described.settings)
+        elif family == "rtdetrv2":
+            model = RtDetr(graph, described.settings)
         elif family in ("fasterrcnn", "maskrcnn"):
             heads = Graph(folder / HEADS, threads)
             if heads.facts["weights"] != graph.facts["weights"]:
