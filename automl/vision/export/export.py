@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -105,7 +107,7 @@ def _write(part: Traced, path: Path, said: str, name: str) -> None:
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), _unchecked():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 part.network,
@@ -127,6 +129,20 @@ def _write(part: Traced, path: Path, said: str, name: str) -> None:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _unchecked() -> Iterator[None]:
+    """Inside, transformers does not check its own shapes: ONNX has no word for such a check."""
+    name = "TRANSFORMERS_DISABLE_TORCH_CHECK"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:

@@ -56,7 +56,9 @@ def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> 
         return [traced, _of_regions(model, traced.network)]
     if model.family == "rtdetrv2":
         side = model.input_spec.sizes["image"]
-        return [replace(_of_images(Queries(first, model), ["logits", "boxes"], batch_size, side), any_order=True)]
+        # What transformers calls its length cannot stay open in a graph: images are looked at one by one.
+        traced = _of_images(Queries(first, model), ["logits", "boxes"], batch_size or 1, side)
+        return [replace(traced, any_order=True)]
     side = model.input_spec.sizes["validation_crop"]
     return [_of_images(Logits(first, model), ["output1"], batch_size, side)]
 
