@@ -2,8 +2,9 @@
 
 `sha256` holds as many leading digits as the publisher states (in the file's name); without any, the file can be put
 into the weights folder by hand, but is never fetched. Sources: torchvision 0.28 and timm 1.0 (their own tables of
-weights), the releases of YOLOX, and those of RT-DETRv2 for transformers (there named model.safetensors; here a file is
-named after its tag).
+weights), the releases of YOLOX, and those of RT-DETRv2 and Swin-T for transformers (there named model.safetensors; here
+a file is named after its tag). The published weights of Mask2Former are not for commercial use (CC BY-NC 4.0) and not
+listed; its backbone starts from ImageNet.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ REGISTRY: tuple[Weights, ...] = (
         )
         for size in ("r18", "r50")
     ),
+    Weights("swin-tiny-patch4-window7-224", ("mask2former_swin_t",), "imagenet", "apache-2.0", "backbone"),
     *_backbones(),
     *(
         Weights(

@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "fasterrcnn": RANGE,
     "retinanet": RANGE,
     "maskrcnn": RANGE,
+    "mask2former": {"image_size": 128, "box_score_threshold": 0.15, "box_detections_per_image": 20},
     "rtdetrv2": {"image_size": 128, "box_score_threshold": 0.6, "box_detections_per_image": 20},
 }
 
@@ -42,6 +43,7 @@ LAST = (
     *("rpn.head.cls_logits", "rpn.head.bbox_pred", "roi_heads.box_predictor.cls_score"),
     *("roi_heads.box_predictor.bbox_pred", "roi_heads.mask_predictor.mask_fcn_logits"),
     *("head.classification_head.cls_logits", "head.regression_head.bbox_reg"),
+    "class_predictor",
     *(f"model.decoder.class_embed.{layer}" for layer in range(6)),
     *(f"model.decoder.bbox_embed.{layer}.layers.2" for layer in range(6)),
 )

@@ -39,7 +39,7 @@ def counts() -> dict[str, int]:
     for name in NAMES:
         with torch.device("meta"):
             classes = PUBLISHED_CLASSES[models.ARCHITECTURES[name].tasks[0]]
-            counts_80 = models.ARCHITECTURES[name].family in {"yolov5", "rtdetrv2"}
+            counts_80 = models.ARCHITECTURES[name].family in {"yolov5", "rtdetrv2", "mask2former"}
             found[name] = make(name, classes=80 if counts_80 else classes).parameter_count()
     return found
 
@@ -183,12 +183,13 @@ def fewer_proposals(model: VisionModel) -> VisionModel:
         "retinanet_resnet50_fpn",
         "rtdetrv2_r18",
         pytest.param("maskrcnn_resnet18_fpn", marks=pytest.mark.long),
+        pytest.param("mask2former_swin_t", marks=pytest.mark.long),
     ],
 )
 def test_a_detector_learns_and_predicts_in_pixels_of_the_image_given(name: str) -> None:
     model = fewer_proposals(make(name, **SMALL))
     images = [torch.rand(3, 48, 64), torch.rand(3, 48, 64)]
-    losses = model.training_step(images, targets_for("maskrcnn" in name))
+    losses = model.training_step(images, targets_for("mask" in name))
     total = torch.stack(list(losses.values())).sum()
     assert torch.isfinite(total)
     total.backward()
@@ -235,6 +236,7 @@ def test_crowds_are_not_learned(name: str) -> None:
         ("retinanet_resnet50_fpn", None),
         ("maskrcnn_resnet18_fpn", None),
         ("rtdetrv2_r18", None),
+        ("mask2former_swin_t", None),
     ],
 )
 def test_class_rows_name_exactly_the_tensors_that_change_with_the_classes(name: str, classes_at: Any) -> None:
@@ -254,7 +256,7 @@ def test_class_rows_name_exactly_the_tensors_that_change_with_the_classes(name: 
 
 GROUPS = {"mobilenetv2": 19, "resnet18": 5, "resnest50": 5, "seresnext": 5, "vits16r224": 13, "vitl16r224": 25}
 GROUPS |= {"yolov5": 10, "fasterrcnn_resnet18_fpn": 5, "retinanet_resnet50_fpn": 5, "maskrcnn_resnet18_fpn": 5}
-GROUPS |= {"rtdetrv2_r18": 5}
+GROUPS |= {"rtdetrv2_r18": 5, "mask2former_swin_t": 5}
 
 
 @pytest.mark.parametrize(("name", "count"), GROUPS.items())

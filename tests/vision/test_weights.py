@@ -14,12 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from automl.vision import models, weights
-from automl.vision.models import rtdetr
+from automl.vision.models import mask2former, rtdetr
 from automl.vision.weights_registry import REGISTRY
 from tests.vision.yolox_reference import Trunk
 
 TASK = "image-classification"
 DETECTION = "image-object-detection"
+SEGMENTATION = "image-instance-segmentation"
 
 
 def put(folder: Path, tag: str, state: dict[str, Tensor], fits: list[str], **other: Any) -> weights.Policy:
@@ -227,6 +228,43 @@ def published_rtdetr() -> Any:
     return network
 
 
+@pytest.mark.long
+def test_mask2former_starts_from_a_checkpoint_of_transformers(tmp_path: Path) -> None:
+    """The same class with other numbers and classes, as `save_pretrained` writes it, listed in the manifest."""
+    settings = {"image_size": 64}
+    published = models.build("mask2former_swin_t", task=SEGMENTATION, num_classes=7, settings=settings)
+    published.network.save_pretrained(tmp_path / "saved")
+    state = weights.read(tmp_path / "saved" / "model.safetensors")
+    assert any(".attention.self.relative_position_bias_table" in name for name in state), "under the published names"
+    policy = put(tmp_path, "house.m2f", state, ["mask2former_swin_t"], start="coco", layout="transformers")
+    model = models.build("mask2former_swin_t", task=SEGMENTATION, num_classes=3, settings=settings, weights=policy)
+    assert (model.start, model.start_tag) == ("coco", "house.m2f")
+    images = torch.rand(2, 3, 64, 64)
+    (_logits, wanted), (_logits, found) = (
+        mask2former.said(each.eval().network, each.normalize(images)) for each in (published, model)
+    )
+    assert torch.equal(found, wanted), "masks have nothing to do with classes"
+
+
+def test_mask2former_starts_from_a_backbone_of_imagenet(tmp_path: Path) -> None:
+    from transformers import SwinConfig, SwinForImageClassification
+
+    torch.manual_seed(1)
+    classifier = SwinForImageClassification(SwinConfig(num_labels=5))
+    classifier.save_pretrained(tmp_path / "saved")
+    file = (tmp_path / "saved" / "model.safetensors").rename(tmp_path / "swin-tiny-patch4-window7-224.safetensors")
+    assert "swin.encoder.layers.3.blocks.1.attention.self.key.weight" in weights.read(file)
+    policy = weights.Policy(tmp_path)
+    model = models.build(
+        "mask2former_swin_t", task=SEGMENTATION, num_classes=3, settings={"image_size": 64}, weights=policy
+    )
+    assert (model.start, model.start_licence) == ("imagenet", "apache-2.0")
+    own = model.network.model.pixel_level_module.encoder.swin.state_dict()
+    given = classifier.swin.state_dict()
+    assert own.keys() <= given.keys()
+    assert all(torch.equal(own[name], given[name]) for name in own)
+
+
 def test_names_of_older_files_of_rtdetr_fit_too() -> None:
     from automl.vision.models.starting import transformers_network
 
@@ -238,11 +276,11 @@ def test_names_of_older_files_of_rtdetr_fit_too() -> None:
         "model.decoder.layers.2.encoder_attn.output_proj.bias": "model.decoder.layers.2.encoder_attn.output_proj.bias",
         "class_embed.0.bias": "model.decoder.class_embed.0.bias",
     }
-    found = transformers_network({name: torch.zeros(1) for name in names})
+    found = transformers_network({name: torch.zeros(1) for name in names}, "rtdetrv2")
     assert set(found) == set(names.values())
     shared = {f"model.decoder.layers.{layer}.fc2.bias": torch.zeros(1) for layer in range(3)}
     shared["bbox_embed.0.layers.0.bias"] = torch.ones(1)
-    found = transformers_network(shared)
+    found = transformers_network(shared, "rtdetrv2")
     heads = {f"model.decoder.bbox_embed.{layer}.layers.0.bias" for layer in range(3)}
     assert {name for name, value in found.items() if value} == heads
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from automl.vision.models import rtdetr
+from automl.vision.models import mask2former, rtdetr
 from automl.vision.models.base import Normalize, VisionModel
 
 SIDES: Final = ((320, 224), (256, 352))
@@ -59,6 +59,9 @@ def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> 
         # What transformers calls its length cannot stay open in a graph: images are looked at one by one.
         traced = _of_images(Queries(first, model), ["logits", "boxes"], batch_size or 1, side)
         return [replace(traced, any_order=True)]
+    if model.family == "mask2former":
+        side = model.input_spec.sizes["image"]
+        return [_of_images(QueryMasks(first, model), ["logits", "masks"], batch_size, side)]
     side = model.input_spec.sizes["validation_crop"]
     return [_of_images(Logits(first, model), ["output1"], batch_size, side)]
 
@@ -141,6 +144,17 @@ class Queries(nn.Module):
 
     def forward(self, input1: Tensor) -> tuple[Tensor, Tensor]:
         return rtdetr.said(self.network, self.first(input1))
+
+
+class QueryMasks(nn.Module):
+    """(B, 3, side, side) to logits (B, queries, classes + 1) and mask logits (B, queries, side / 4, side / 4)."""
+
+    def __init__(self, first: nn.Module, model: VisionModel) -> None:
+        super().__init__()
+        self.first, self.network = first, model.network
+
+    def forward(self, input1: Tensor) -> tuple[Tensor, Tensor]:
+        return mask2former.said(self.network, self.first(input1))
 
 
 class RetinaRows(nn.Module):

@@ -119,6 +119,10 @@ def _construct(
         from automl.vision.models.rtdetr import RtDetr
 
         return RtDetr(architecture, **common)
+    if architecture.family == "mask2former":
+        from automl.vision.models.mask2former import Mask2Former
+
+        return Mask2Former(architecture, **common)
     from automl.vision.models.classifiers import Classifier
 
     return Classifier(architecture, class_counts=class_counts, **common)

@@ -1,7 +1,8 @@
 """Which models there are: names, tasks, sizes, figures. Data only; nothing here imports torch.
 
 Names and defaults: parity.md B.4. `params_millions` is what the published network has (1,000 classes for
-classification, 91 for detection and segmentation, 80 for yolov5 and RT-DETR), and tests compare it with what we build.
+classification, 91 for detection and segmentation, 80 for yolov5, RT-DETR and Mask2Former), and tests compare it with
+what we build.
 """
 
 from __future__ import annotations
@@ -81,11 +82,12 @@ _SEGMENTERS = (
     ("maskrcnn_resnet152_fpn", "maskrcnn", "resnet152", 78.5),
 )
 
-# Detectors with queries (Apache-2.0, from transformers), beyond the 24 names. Published for 80 classes.
+# Networks with queries (Apache-2.0, from transformers), beyond the 24 names. Published for 80 classes.
 _QUERY_DETECTORS = (
     ("rtdetrv2_r18", "rtdetrv2", "r18", 20.2),
     ("rtdetrv2_r50", "rtdetrv2", "r50", 42.9),
 )
+_QUERY_SEGMENTERS = (("mask2former_swin_t", "mask2former", "swin_t", 47.4),)
 
 YOLO_PARAMS_MILLIONS = {"small": 7.2, "medium": 21.2, "large": 46.5, "extra_large": 86.7}
 """Published, release 6, 80 classes."""
@@ -104,6 +106,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         *(
             Architecture(n, (DETECTION,), family, net, params, _SQUARE, listed=False)
             for n, family, net, params in _QUERY_DETECTORS
+        ),
+        *(
+            Architecture(n, (SEGMENTATION,), family, net, params, _SQUARE, listed=False)
+            for n, family, net, params in _QUERY_SEGMENTERS
         ),
     )
 }

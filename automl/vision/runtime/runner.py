@@ -22,6 +22,7 @@ from automl.vision.spec import tasks
 from .classifier import Classifier
 from .graphs import HEADS, MODEL, Graph
 from .limits import Limits
+from .mask2former import Mask2Former
 from .rcnn import Rcnn
 from .retinanet import RetinaNet
 from .rtdetr import RtDetr
@@ -93,6 +94,8 @@ class Runner:
             model = RetinaNet(graph, described.settings)
         elif family == "rtdetrv2":
             model = RtDetr(graph, described.settings)
+        elif family == "mask2former":
+            model = Mask2Former(graph, described.settings)
         elif family in ("fasterrcnn", "maskrcnn"):
             heads = Graph(folder / HEADS, threads)
             if heads.facts["weights"] != graph.facts["weights"]:

@@ -11,7 +11,7 @@ from .rows import Default, Row
 from .tasks import CLASSIFICATION, CLASSIFIES, DETECTION, MULTILABEL
 
 YOLO: Final = ("yolov5",)
-QUERIES: Final = ("rtdetrv2_r18", "rtdetrv2_r50")
+QUERIES: Final = ("rtdetrv2_r18", "rtdetrv2_r50", "mask2former_swin_t")
 
 
 def _is(value: Any, tasks: tuple[str, ...] = (), *models: str) -> Default:

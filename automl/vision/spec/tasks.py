@@ -52,7 +52,7 @@ class ModelEntry:
     @property
     def has_queries(self) -> bool:
         """Whether the network answers a fixed number of questions, each about one object, in a square image."""
-        return self.family == "rtdetrv2"
+        return self.family in ("rtdetrv2", "mask2former")
 
 
 def _entries() -> list[ModelEntry]:
@@ -73,6 +73,7 @@ def _entries() -> list[ModelEntry]:
         ModelEntry("retinanet_resnet50_fpn", "retinanet", (DETECTION,), 5),
         *(ModelEntry(f"maskrcnn_{name}_fpn", "maskrcnn", (SEGMENTATION,), 5) for name in resnets),
         *(ModelEntry(f"rtdetrv2_{size}", "rtdetrv2", (DETECTION,), 5, beyond_parity=True) for size in ("r18", "r50")),
+        ModelEntry("mask2former_swin_t", "mask2former", (SEGMENTATION,), 5, beyond_parity=True),
     ]
 
 
