@@ -55,7 +55,7 @@ def roi_align(
     than a pixel.
     """
     features = input if input.dtype in (torch.float32, torch.float64) else input.float()
-    boxes = rois[:, 1:].to(features.dtype) * spatial_scale - (0.5 if aligned else 0.0)
+    boxes = rois[:, 1:].detach().to(features.dtype) * spatial_scale - (0.5 if aligned else 0.0)
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     if not aligned:
         size = size.clamp(min=1.0)
@@ -67,8 +67,7 @@ def roi_align(
     for image, across, down, members in _groups(rois, bins, sampling_ratio):
         rows = _samples(corner[members, 1], bins[members, 1], pooled_height, down)
         columns = _samples(corner[members, 0], bins[members, 0], pooled_width, across)
-        sampled = _bilinear(features[image : image + 1], rows, columns)
-        result = result.index_copy(0, members, F.avg_pool2d(sampled, (down, across)))
+        result = result.index_copy(0, members, _pooled(features[image], rows, columns, (down, across)))
     return result.to(input.dtype)
 
 
@@ -92,17 +91,36 @@ def _samples(start: Tensor, bin_size: Tensor, bins: int, per_bin: int) -> Tensor
     return start[:, None] + steps[None, :] * bin_size[:, None]
 
 
-def _bilinear(features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Values (K, C, R, S) of one feature map (1, C, H, W) at the crossings of `rows` (K, R) and `columns` (K, S)."""
-    height, width = features.shape[-2:]
-    count, down, across = len(rows), rows.shape[1], columns.shape[1]
-    x = (columns * (2.0 / max(width - 1, 1)) - 1.0)[:, None, :].expand(count, down, across)
-    y = (rows * (2.0 / max(height - 1, 1)) - 1.0)[:, :, None].expand(count, down, across)
-    grid = torch.stack([x, y], dim=-1).reshape(1, count * down, across, 2)
-    values = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=True)
-    values = values.reshape(features.shape[1], count, down, across).transpose(0, 1)
-    inside = ((rows >= -1) & (rows <= height))[:, :, None] & ((columns >= -1) & (columns <= width))[:, None, :]
-    return values * inside[:, None].to(values.dtype)
+def _pooled(features: Tensor, rows: Tensor, columns: Tensor, per_bin: tuple[int, int]) -> Tensor:
+    """Means (K, C, bins, bins) over `per_bin` samples down and across, of one feature map (C, H, W) at the crossings of
+    `rows` (K, bins × down) and `columns` (K, bins × across).
+
+    Each bin is a weighted sum of pixels, which is what an embedding bag computes on all cores, forth and back;
+    grid_sample of one map works on one core.
+    """
+    down, across = per_bin
+    channels, height, width = features.shape
+    y, y_weights = _neighbours(rows, height)
+    x, x_weights = _neighbours(columns, width)
+    index = y[:, :, None, :, None] * width + x[:, None, :, None, :]
+    weights = y_weights[:, :, None, :, None] * x_weights[:, None, :, None, :] / (down * across)
+    shape = (len(rows), rows.shape[1] // down, down, columns.shape[1] // across, across, 4)
+    index, weights = (
+        each.reshape(shape).permute(0, 1, 3, 2, 4, 5).reshape(-1, down * across * 4) for each in (index, weights)
+    )
+    pixels = features.permute(1, 2, 0).reshape(height * width, channels)
+    pooled = F.embedding_bag(index, pixels, mode="sum", per_sample_weights=weights)
+    return pooled.reshape(len(rows), shape[1], shape[3], channels).permute(0, 3, 1, 2)
+
+
+def _neighbours(at: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The two pixels beside each coordinate `at` (K, S) of an axis of `size` pixels: indices and weights (K, S, 2)."""
+    inside = (at >= -1) & (at <= size)
+    near = at.clamp(0, size - 1)
+    low = near.to(torch.int64)
+    part = near - low
+    weights = torch.stack([1 - part, part], dim=-1) * inside[..., None]
+    return torch.stack([low, (low + 1).clamp(max=size - 1)], dim=-1), weights
 
 
 def _load_compiled() -> bool:

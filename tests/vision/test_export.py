@@ -20,11 +20,10 @@ from automl.vision import answers, description
 from automl.vision.errors import DataError, UsageError
 from automl.vision.export import export
 from automl.vision.export.export import ALLOWED, ExportError
-from automl.vision.models.catalogue import ARCHITECTURES, YOLO_SIZES
 from automl.vision.predict import Predictor
 from automl.vision.runtime import FILES, Request, Runner, Thresholds
 from automl.vision.tiling import Grid
-from tests.vision.exporting import CLASSES, SETTINGS, Made, made, make, png, scene
+from tests.vision.exporting import CLASSES, Made, made, make, png, scene
 
 QUICK = (
     "resnet18",
@@ -325,20 +324,3 @@ def test_images_are_read_upright(exports: Exports) -> None:
     ready = runner.read(turned.getvalue())
     assert (ready.original_width, ready.original_height) == (200, 300)
     assert ready.pixels.shape == (128, 85, 3)
-
-
-# --- All of them -----------------------------------------------------------------------------------------------------
-
-ALL = [*sorted(name for name in ARCHITECTURES if name != "yolov5"), *(f"yolov5 {s}" for s in YOLO_SIZES)]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", ALL)
-def test_all_names_export_and_predict_alike(name: str, tmp_path: Path) -> None:
-    name, _, size = name.partition(" ")
-    crop = {"training_crop_size": 224, "validation_crop_size": 224, "validation_resize_size": 256}
-    given = {"model_size": size} if size else {} if ARCHITECTURES[name].family in SETTINGS else crop
-    one = made(name, tmp_path, **given)
-    print(f"{name} {size}: {one.written.largest:.1e}")
-    # Large untrained networks enlarge what float32 rounds.
-    assert_same(said_by_runner(Runner.open(tmp_path), SOURCES), said_by_torch(one, SOURCES), allowed=1e-3)

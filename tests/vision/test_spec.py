@@ -115,6 +115,13 @@ def test_old_names_of_sizes() -> None:
         (DETECTION, "fasterrcnn_resnet18_fpn", {"min_size": 900, "max_size": 800}, "is larger than max_size"),
         (tasks.SEGMENTATION, None, {"tile_grid_size": "3x2"}, "It is a setting of: detection models."),
         (CLASSIFICATION, "vitb16r224", {"training_crop_size": 192}, "Give both the same value."),
+        (
+            CLASSIFICATION,
+            "vits16r224",
+            {"training_crop_size": 200, "validation_crop_size": 200},
+            "patches of 16 pixels",
+        ),
+        (CLASSIFICATION, "dinov2_vits14", {"training_crop_size": 224, "validation_crop_size": 196}, "Give both"),
         ("image-captioning", None, {}, "There is no task 'image-captioning'."),
     ],
 )

@@ -130,6 +130,19 @@ def test_a_folder_in_use_and_other_settings_are_refused(colours: Path, tmp_path:
     assert equal(before, weights(tmp_path))
 
 
+def test_an_early_end_without_any_finding_is_said(squares: Path, tmp_path: Path) -> None:
+    hasty = {"early_stopping_delay": 1, "early_stopping_patience": 1, "number_of_epochs": 9}
+
+    def nothing(*_given: Any, **_more: Any) -> dict[str, float]:
+        return {"mean_average_precision": 0.0}
+
+    made = run(tasks.DETECTION, squares, tmp_path, evaluate=nothing, early_stopping=True, **hasty)
+    said = [sentence for sentence in made.result.warnings if "nothing was found" in sentence]
+    assert len(said) == 1
+    assert said[0].startswith(f"Training stopped after {made.result.epochs} epochs")
+    assert 1 < made.result.epochs < 9
+
+
 def test_early_stopping_waits_for_delay_and_patience() -> None:
     tracker = Tracker(stops=True, patience=2, delay=3)
     seen = []

@@ -29,15 +29,7 @@ if TYPE_CHECKING:
     from automl.vision.predict import Predictor
 
 SUFFIXES: Final = (".npy", ".npz")
-SETTINGS = (
-    "validation_batch_size",
-    "validation_resize_size",
-    "validation_crop_size",
-    "min_size",
-    "max_size",
-    "image_size",
-    "model_size",
-)
+SETTINGS = ("validation_batch_size", "model_size", *settings.SIZES)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

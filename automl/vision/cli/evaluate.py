@@ -13,30 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from automl.vision.errors import DataError
-
 from . import settings
 from .files import writable
 from .output import Output
 
 SETTINGS = (
-    "validation_batch_size",
-    "validation_resize_size",
-    "validation_crop_size",
-    "validation_metric_type",
-    "validation_iou_threshold",
-    "min_size",
-    "max_size",
-    "image_size",
-    "box_score_threshold",
-    "nms_iou_threshold",
-    "box_detections_per_image",
-    "tile_grid_size",
-    "tile_overlap_ratio",
-    "tile_predictions_nms_threshold",
-    "mask_pixel_score_threshold",
-    "number_of_workers",
-    "precision",
+    *("validation_batch_size", "validation_metric_type", "validation_iou_threshold", "number_of_workers", "precision"),
+    *settings.SIZES,
+    *settings.FINDINGS,
 )
 
 
@@ -61,8 +45,6 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from automl.vision.train.loop import numbers
     from automl.vision.train.validating import write_predictions
 
-    if not arguments.model.is_dir():
-        raise DataError(f"{arguments.model} is not a folder.", "Name the folder that was given to train as --output.")
     if arguments.output:
         writable(arguments.output / "metrics.json")
     begin = time.monotonic()

@@ -18,27 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from automl.vision import description
-from automl.vision.errors import DataError, UsageError
+from automl.vision.errors import UsageError
 
 from . import settings
 from .output import Output
 
 SETTINGS = (
-    "enable_onnx_normalization",
-    "validation_batch_size",
-    "validation_resize_size",
-    "validation_crop_size",
-    "min_size",
-    "max_size",
-    "image_size",
-    "box_score_threshold",
-    "nms_iou_threshold",
-    "box_detections_per_image",
-    "tile_grid_size",
-    "tile_overlap_ratio",
-    "tile_predictions_nms_threshold",
-    "mask_pixel_score_threshold",
-    "max_number_of_polygon_points",
+    *("enable_onnx_normalization", "validation_batch_size", "max_number_of_polygon_points"),
+    *settings.SIZES,
+    *settings.FINDINGS,
 )
 
 
@@ -51,8 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     given = settings.given(arguments)
-    if not arguments.model.is_dir():
-        raise DataError(f"{arguments.model} is not a folder.", "Name the folder that was given to train as --output.")
     if given and arguments.output is None and arguments.batch_size is None:
         raise UsageError(
             "The settings beside the training's own model.onnx stay as they are.",

@@ -23,20 +23,9 @@ from .files import existing_images, writable
 from .output import Output
 
 SETTINGS = (
-    "validation_batch_size",
-    "box_score_threshold",
-    "nms_iou_threshold",
-    "box_detections_per_image",
-    "tile_grid_size",
-    "tile_overlap_ratio",
-    "tile_predictions_nms_threshold",
-    "mask_pixel_score_threshold",
-    "max_number_of_polygon_points",
-    "export_as_image",
-    "image_type",
-    "min_size",
-    "max_size",
-    "image_size",
+    *("validation_batch_size", "max_number_of_polygon_points", "export_as_image", "image_type"),
+    *settings.SIZES,
+    *settings.FINDINGS,
 )
 
 

@@ -8,6 +8,18 @@ from typing import Any
 
 from automl.vision.spec import ROWS, Row
 
+# What may be given anew to a model that is trained: the size of its images, and what of its findings counts.
+SIZES = ("validation_resize_size", "validation_crop_size", "min_size", "max_size", "image_size")
+FINDINGS = (
+    "box_score_threshold",
+    "nms_iou_threshold",
+    "box_detections_per_image",
+    "tile_grid_size",
+    "tile_overlap_ratio",
+    "tile_predictions_nms_threshold",
+    "mask_pixel_score_threshold",
+)
+
 
 def add(parser: argparse.ArgumentParser, only: Sequence[str] | None = None) -> None:
     """One option per hyperparameter (of `only`, where given), in the sections of the table; dashes and underscores

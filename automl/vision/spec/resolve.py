@@ -125,6 +125,12 @@ def _fit_together(effective: dict[str, Any], entry: ModelEntry) -> list[str]:
             f"validation_crop_size {effective['validation_crop_size']}.",
             "Give both the same value.",
         )
+    if entry.patch and effective["training_crop_size"] % entry.patch:
+        raise UsageError(
+            f"{entry.name} cuts the image into patches of {entry.patch} pixels, and training_crop_size is "
+            f"{effective['training_crop_size']}.",
+            f"Give training_crop_size and validation_crop_size one multiple of {entry.patch}.",
+        )
     if "validation_crop_size" in effective and effective["validation_crop_size"] > effective["validation_resize_size"]:
         effective["validation_resize_size"] = effective["validation_crop_size"]
         notes.append("validation_resize_size was raised to validation_crop_size: a crop cannot be larger.")

@@ -33,13 +33,14 @@ _ALIASES: Final = {"image-multi-labeling": MULTILABEL}
 @dataclass(frozen=True)
 class ModelEntry:
     """One value of `model_name`. `layer_groups` counts what `layers_to_freeze` may freeze (B.5.6); `beyond_parity`
-    marks names that the parity list (B.4) does not have."""
+    marks names that the parity list (B.4) does not have; `patch` is the side of a transformer's squares in pixels."""
 
     name: str
     family: str
     tasks: tuple[str, ...]
     layer_groups: int
     beyond_parity: bool = False
+    patch: int = 0
 
     @property
     def is_vit(self) -> bool:
@@ -63,11 +64,11 @@ def _entries() -> list[ModelEntry]:
         ModelEntry("resnest50", "resnest", CLASSIFIES, 5),
         ModelEntry("resnest101", "resnest", CLASSIFIES, 5),
         ModelEntry("seresnext", "seresnext", CLASSIFIES, 5),
-        ModelEntry("vits16r224", "vit", CLASSIFIES, 13),
-        ModelEntry("vitb16r224", "vit", CLASSIFIES, 13),
-        ModelEntry("vitl16r224", "vit", CLASSIFIES, 25),
-        ModelEntry("dinov2_vits14", "vit", CLASSIFIES, 13, beyond_parity=True),
-        ModelEntry("dinov2_vitb14", "vit", CLASSIFIES, 13, beyond_parity=True),
+        ModelEntry("vits16r224", "vit", CLASSIFIES, 13, patch=16),
+        ModelEntry("vitb16r224", "vit", CLASSIFIES, 13, patch=16),
+        ModelEntry("vitl16r224", "vit", CLASSIFIES, 25, patch=16),
+        ModelEntry("dinov2_vits14", "vit", CLASSIFIES, 13, beyond_parity=True, patch=14),
+        ModelEntry("dinov2_vitb14", "vit", CLASSIFIES, 13, beyond_parity=True, patch=14),
         ModelEntry("yolov5", "yolov5", (DETECTION,), 10),
         *(ModelEntry(f"fasterrcnn_{name}_fpn", "fasterrcnn", (DETECTION,), 5) for name in resnets),
         ModelEntry("retinanet_resnet50_fpn", "retinanet", (DETECTION,), 5),

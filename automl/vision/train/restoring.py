@@ -39,6 +39,8 @@ def restore(
 
     DataError where the folder holds no finished training, UsageError for changes that are not acceptable.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder.", "Name the folder that was given to train as --output.")
     place, weights = folder / description.ARTIFACTS, folder / "outputs" / "model.pt"
     if not (place / description.SETTINGS).exists():
         place, weights = folder / "artifacts", folder / "artifacts" / "model.safetensors"

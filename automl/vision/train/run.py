@@ -91,15 +91,16 @@ class _Run:
 
     def go(self, begin: float) -> TrainResult:
         job, settings = self.job, self.settings
+        has_begun = (job.output / "checkpoints" / checkpoints.LAST).exists()
+        if has_begun and not job.resume:
+            raise UsageError(
+                f"{job.output} holds a training already.", "Continue it with --resume, or name another folder."
+            )
         source = checkpoints.find_source(settings, Path.cwd())
         known = source.classes if source else []
         data = gather(job, settings, self.seed, self.report, lambda names: checkpoints.class_order(known, names))
         warnings = [*self.resolved.notes, *data.warnings]
-        if not job.resume and (job.output / "checkpoints" / checkpoints.LAST).exists():
-            raise UsageError(
-                f"{job.output} holds a training already.", "Continue it with --resume, or name another folder."
-            )
-        if job.resume and not (job.output / "checkpoints" / checkpoints.LAST).exists():
+        if job.resume and not has_begun:
             warnings.append(f"There is no checkpoint in {job.output} to go on from: training began anew.")
         model, start, sentences = self._model(data, source)
         warnings += sentences
@@ -116,7 +117,7 @@ class _Run:
             world=self.world,
             fingerprint=_fingerprint(settings, data),
         )
-        resumes = job.resume and (job.output / "checkpoints" / checkpoints.LAST).exists()
+        resumes = job.resume and has_begun
         stages, baseline = ([], None) if resumes else self._frozen_stage(trainer, model, data)
         stages = self._remember_stages(stages, resumes)
         trainer.fit(resume=job.resume, baseline=baseline)
@@ -237,6 +238,11 @@ class _Run:
         if best == 0 and stages:
             metrics = stages[0]["metrics"]
             warnings.append("Fine-tuning did not beat the model on frozen features, which was kept.")
+        if trainer.tracker.is_over and trainer.tracker.best == 0:
+            warnings.append(
+                f"Training stopped after {len(trainer.history)} epochs in which nothing was found. A cold start may need "
+                "longer: raise early_stopping_delay or early_stopping_patience, or turn early_stopping off."
+            )
         # A resumed run may have had its best epoch before; only the first process keeps predictions.
         if trainer.has_metric and not self.world.told_by_first(bool(trainer.predictions)):
             _metrics, trainer.predictions = trainer.validator.run(trainer.model, lambda done, total: None)
