@@ -240,8 +240,8 @@ class _Run:
             warnings.append("Fine-tuning did not beat the model on frozen features, which was kept.")
         if trainer.tracker.is_over and trainer.tracker.best == 0:
             warnings.append(
-                f"Training stopped after {len(trainer.history)} epochs in which nothing was found. A cold start may need "
-                "longer: raise early_stopping_delay or early_stopping_patience, or turn early_stopping off."
+                f"Training stopped after {len(trainer.history)} epochs in which nothing was found. A cold start may "
+                "need longer: raise early_stopping_delay or early_stopping_patience, or turn early_stopping off."
             )
         # A resumed run may have had its best epoch before; only the first process keeps predictions.
         if trainer.has_metric and not self.world.told_by_first(bool(trainer.predictions)):
