@@ -13,6 +13,7 @@ from torch import Tensor
 from automl.vision import models
 from automl.vision.data.images import resize_rule
 from automl.vision.export import export
+from automl.vision.export.export import _in_order_of
 from automl.vision.models import squares
 from automl.vision.models.base import VisionModel
 from automl.vision.predict import Predictor
@@ -113,6 +114,17 @@ def test_classes_are_carried_over_with_the_row_of_no_class(model: VisionModel) -
 
 
 # --- As a graph ------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_of_queries_are_compared_in_any_order_and_rows_stay_together() -> None:
+    random = np.random.default_rng(0)
+    logits, boxes = random.random((2, 5, 3), np.float32), random.random((2, 5, 4), np.float32)
+    order = np.array([3, 0, 4, 1, 2])
+    given = {"logits": logits[:, order].copy(), "boxes": boxes[:, order].copy()}
+    given["boxes"][1, 2] += 0.01  # torch's last row
+    found = _in_order_of([logits, boxes], given, ["logits", "boxes"])
+    assert np.array_equal(found["logits"], logits)
+    assert np.abs(found["boxes"] - boxes).max(axis=(0, 2)) == pytest.approx([0, 0, 0, 0, 0.01], abs=1e-6)
 
 
 @pytest.mark.long
