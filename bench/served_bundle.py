@@ -2,6 +2,7 @@
 
     .venv/bin/python bench/served_bundle.py --bundle bundles/screws
     .venv/bin/python bench/served_bundle.py --bundle bundles/screws --requests 100 --clients 8 --rounds 5
+    .venv/bin/python bench/served_bundle.py --bundle bundles/screws --engine openvino --precision bf16
 
 One image is sent as raw bytes over a kept connection. Rounds alternate between the runner without a server, the
 server for one client, and many clients with and without batches. Prints Markdown rows: medians and ratios; and the
@@ -24,18 +25,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from automl.vision.runtime import Runner
+from automl.vision.engines import ENGINES, PRECISIONS
+from automl.vision.runtime import Choice, Runner
 from tests.vision.exporting import png
 
 IMAGE = png(640, 480, 1)
 
 
 @contextmanager
-def serving(bundle: Path, batch_size: int) -> Iterator[tuple[int, float]]:
+def serving(bundle: Path, batch_size: int, choice: Choice) -> Iterator[tuple[int, float]]:
     """(port, seconds from the start of the process to its first answer)."""
     begin = time.monotonic()
     environment = {"PATH": os.environ["PATH"], "TESSERA_SERVE_BATCH_SIZE": str(batch_size), "LOG_LEVEL": "WARNING"}
-    command = [sys.executable, "serve.py", "--port", "0"]
+    command = [sys.executable, "serve.py", "--port", "0", "--engine", choice.engine, "--precision", choice.precision]
     with subprocess.Popen(command, cwd=bundle, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -84,11 +86,17 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=60)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engine", choices=ENGINES, default="auto")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
     arguments = parser.parse_args()
-    runner = Runner.open(arguments.bundle / "artifacts")
+    choice = Choice(arguments.engine, arguments.precision)
+    runner = Runner.open(arguments.bundle / "artifacts", choice=choice)
     alone(runner, 5)
     direct, served, single, batched, starts = [], [], [], [], []
-    with serving(arguments.bundle, 1) as (plain, first), serving(arguments.bundle, 8) as (together, second):
+    with (
+        serving(arguments.bundle, 1, choice) as (plain, first),
+        serving(arguments.bundle, 8, choice) as (together, second),
+    ):
         starts += [first, second]
         for _ in range(arguments.rounds):
             direct.append(statistics.median(alone(runner, arguments.requests)))
@@ -96,6 +104,7 @@ def main() -> None:
             single.append(rate(plain, arguments.clients, arguments.requests // 2))
             batched.append(rate(together, arguments.clients, arguments.requests // 2))
     one, other = statistics.median(direct), statistics.median(served)
+    print(f"{runner.model_name} on {runner.engine}, {choice.precision}\n")
     print("| | alone | served | ratio |\n| --- | --- | --- | --- |")
     print(f"| one client, p50 | {1000 * one:.1f} ms | {1000 * other:.1f} ms | {other / one:.2f} × |")
     without, with_batches = statistics.median(single), statistics.median(batched)

@@ -70,6 +70,11 @@ RULES: list[tuple[str, Callable[[Path], bool], Callable[[str], bool]]] = [
         lambda name: within(name, "torch", "torchvision", "timm", "automl.vision.models", "automl.vision.train"),
     ),
     (
+        "one module knows the engines, and keeps OpenVINO's telemetry out",
+        lambda path: path != Path("automl/vision/runtime/sessions.py"),
+        lambda name: within(name, "onnxruntime", "openvino"),
+    ),
+    (
         "vision and search know nothing of rows",
         lambda path: below(path, "automl/vision", "automl/search"),
         lambda name: within(name, "projects", "annotations", "automl.models", "automl.services"),

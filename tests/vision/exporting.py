@@ -84,12 +84,12 @@ def _settle(model: VisionModel) -> None:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 1.0
         last_norm: Any = getattr(module, "bn3", getattr(module, "bn2", None))
+        if getattr(module, "shortcut", False) is True:
+            last_norm = module.conv.bn  # type: ignore[union-attr]
         if isinstance(last_norm, nn.BatchNorm2d):
             nn.init.constant_(last_norm.weight, 0.2)  # as trained: what a block adds is less than what passes by it
     side = model.input_spec.sizes.get("validation_crop", 128)
-    soft = F.interpolate(torch.rand(4, 3, 8, 8), size=(side, side), mode="bicubic").clamp(0, 1)
-    drawn = [torch.from_numpy(scene(side, side, seed).copy()).permute(2, 0, 1) / 255 for seed in range(4)]
-    images = torch.cat([torch.stack(drawn), soft])
+    images = torch.stack([_settling_image(seed, side) for seed in range(12)])
     with torch.no_grad():
         model.train()
         if model.family in ("fasterrcnn", "maskrcnn", "retinanet"):
@@ -106,6 +106,18 @@ def _settle(model: VisionModel) -> None:
         model.predict_step(images)
         for hook in hooks:
             hook.remove()
+
+
+def _settling_image(seed: int, side: int) -> torch.Tensor:
+    """(3, side, side) of 0..1: soft colours, or rectangles, on the whole of it or with a grey border as of yolov5."""
+    if seed % 3 == 0:
+        return F.interpolate(torch.rand(1, 3, 8, 8), size=(side, side), mode="bicubic").clamp(0, 1)[0]
+    width, height = ((side, side), (side, side * 2 // 3), (side // 2, side))[seed // 3 % 3]
+    left, top = (side - width) // 2, (side - height) // 2
+    image = torch.full((3, side, side), 114 / 255)
+    drawn = torch.from_numpy(scene(width, height, seed).copy()).permute(2, 0, 1) / 255
+    image[:, top : top + height, left : left + width] = drawn
+    return image
 
 
 def _widen(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

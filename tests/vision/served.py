@@ -44,6 +44,7 @@ class Runner:
     `may_go` is set."""
 
     def __init__(self, task: str = tasks.CLASSIFICATION, name: str | None = None) -> None:
+        self.engine = "pixels"
         self.task, self.model_name, self.classes = task, name or MODELS[task], CLASSES
         self.settings = resolve(task, self.model_name).effective
         self.batches: list[int] = []

@@ -43,8 +43,11 @@ sys.addaudithook(refuse)
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with what every bundle asks for."""
-    place = tmp_path_factory.mktemp("environment")
-    (place / "requirements.txt").write_text(requirements.text(requirements.pins()))
+    return make_environment(tmp_path_factory.mktemp("environment"), "onnxruntime")
+
+
+def make_environment(place: Path, engine: str) -> Path:
+    (place / "requirements.txt").write_text(requirements.text(requirements.pins(engine=engine)))
     venv.create(place, with_pip=True)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     subprocess.run([*pip, "-r", str(place / "requirements.txt")], check=True, timeout=550)
@@ -127,6 +130,7 @@ def test_a_bundle_alone_predicts_what_torch_predicts(name: str, size: str, envir
     wanted = [answer for image in SOURCES for _source, answer in predictor([image])]  # type: ignore[misc]
     with serving(environment, made.folder) as port:
         given = [post(port, image) for image in SOURCES]
-    count = assert_same(given, wanted)
+    # Large networks of random weights enlarge what float32 rounds.
+    count = assert_same(given, wanted, allowed=1e-3 if size in ("large", "extra_large") else 1e-4)
     assert task in tasks.CLASSIFIES or count > 10, "enough was found to compare"
     shutil.rmtree(tmp_path)  # some are gigabytes

@@ -143,6 +143,20 @@ def test_requirements_are_pinned_and_permissive(made: Packaged) -> None:
     assert set(requirements.DICOM) <= {pin.name for pin in requirements.pins(dicom=True)}
 
 
+def test_a_bundle_may_be_for_openvino_instead(made: Packaged, training: Path, tmp_path: Path) -> None:
+    one, again = (package(training, tmp_path / at / "pets", name="pets", version="7", engine="openvino") for at in "ab")
+    names = {line.partition("==")[0] for line in read(one, "requirements.txt").splitlines()}
+    assert "openvino" in names
+    assert "onnxruntime" not in names
+    assert "openvino==" in read(one, "conda.yaml")
+    assert "| openvino | " in read(one, "LICENSES/packages.md")
+    assert "GPL" not in read(one, "LICENSES/packages.md")
+    assert one.sha256 == again.sha256
+    assert read(one, "signature.json") == read(made, "signature.json")
+    with pytest.raises(UsageError, match="for the engine 'tensorrt'. Allowed: onnxruntime, openvino."):
+        package(training, tmp_path / "c", engine="tensorrt")
+
+
 def test_a_folder_of_wheels_gives_hashes_or_is_told_what_it_lacks(tmp_path: Path) -> None:
     pins = requirements.pins()
     for pin in pins[1:]:

@@ -74,6 +74,8 @@ def test_package_says_what_it_made(
         (["serve", "--model", "{}/none"], 3, "does not exist."),
         (["serve", "--model", "{}"], 3, "holds no model.onnx."),
         (["serve", "--model", "PETS", "--host", "192.0.2.1"], 2, "no key is set."),
+        (["serve", "--model", "PETS", "--engine", "onnxruntime", "--precision", "bf16"], 2, "in fp32 alone."),
+        (["serve", "--model", "PETS", "--engine", "tensorrt"], 2, "invalid choice: 'tensorrt'"),
         (["serve", "--model", "PETS", "--host", "203.0.113.1", "--without-keys"], 2, "cannot listen at 203.0.113.1"),
     ],
 )

@@ -13,6 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from automl.vision.engines import ONNX_RUNTIME, OPENVINO
+
 from .output import Output
 
 
@@ -26,6 +28,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-zip", action="store_true", help="make the folder alone")
     parser.add_argument(
         "--wheelhouse", type=Path, metavar="FOLDER", help="wheels to put into the bundle, and to take hashes of"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=(ONNX_RUNTIME, OPENVINO),
+        default=ONNX_RUNTIME,
+        help="what the bundle's requirements install to compute with (onnxruntime); openvino is faster on Intel",
     )
     parser.add_argument("--dicom", action="store_true", help="also require the packages that read DICOM")
 
@@ -42,6 +50,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         archive=not arguments.no_zip,
         wheelhouse=arguments.wheelhouse,
         dicom=arguments.dicom,
+        engine=arguments.engine,
     )
     places = [str(made.folder), *([str(made.archive)] if made.archive else [])]
     output.show(

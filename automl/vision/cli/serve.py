@@ -4,8 +4,9 @@
   curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8080/score
 
 Speaks the old product's v1 (raw bytes) and v2 (JSON) scoring schemas, forms, and Open Inference Protocol v2 with binary
-tensors; /openapi.json describes all of it, docs/serving.md shows it. Runs on ONNX Runtime; where torch is installed,
-classification also explains itself (model_explainability). SIGTERM lets running requests finish.
+tensors; /openapi.json describes all of it, docs/serving.md shows it. Runs on OpenVINO where it is installed, else on
+ONNX Runtime; where torch is installed, classification also explains itself (model_explainability). SIGTERM lets running
+requests finish.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.vision.serving.options import ENVIRONMENT, add_options, place_of
+from automl.vision.serving.options import ENVIRONMENT, add_options, choice_of, place_of
 
 from .output import Output
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         for sentence in sentences:
             output.say(sentence)
         place = _with_graphs(folder, Path(spare), output)
-        model = served.open_model(place, limits)
+        model = served.open_model(place, limits, choice_of(arguments, limits))
 
         def listening(address: str) -> None:
             output.say(f"Serving {model.name}, version {model.version}, at {address}")

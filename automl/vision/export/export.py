@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
 from automl.vision import description
+from automl.vision.engines import ONNX_RUNTIME, Choice
 from automl.vision.errors import UsageError, VisionError
 from automl.vision.models.base import VisionModel, value_of
 from automl.vision.runtime.graphs import FACTS, HEADS, MODEL, Graph
@@ -86,7 +87,7 @@ def export(
             draft = folder / f".{name}.draft"
             drafts[draft] = folder / name
             _write(part, draft, said, model.name)
-            differences |= {f"{name} {output}": value for output, value in _compare(part, draft, model.name).items()}
+            differences |= {f"{name} {output}": value for output, value in compare(part, draft, model.name).items()}
         for draft, path in drafts.items():
             draft.replace(path)
     finally:
@@ -145,9 +146,10 @@ def _unchecked() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _compare(part: Traced, path: Path, name: str) -> dict[str, float]:
-    """The largest absolute difference from torch for each output, over all trials. Raises ExportError above ALLOWED."""
-    graph = Graph(path)
+def compare(part: Traced, path: Path, name: str, engine: str = ONNX_RUNTIME) -> dict[str, float]:
+    """The largest absolute difference from torch for each output, over all trials, of the graph at `path` computed by
+    an engine in fp32. Raises ExportError above ALLOWED (and AS_GOOD)."""
+    graph = Graph(path, choice=Choice(engine))
     largest = dict.fromkeys(part.outputs, 0.0)
     for trial in part.trials:
         with torch.no_grad():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl.vision.engines import ONNX_RUNTIME, Choice
 from automl.vision.errors import DataError, UsageError
 from automl.vision.serving import open_inference, openapi
 from automl.vision.serving.limits import Limits
@@ -48,13 +49,15 @@ def package(
     archive: bool = True,
     wheelhouse: Path | None = None,
     dicom: bool = False,
+    engine: str = ONNX_RUNTIME,
 ) -> Packaged:
     """Makes the folder `output` and, with `archive`, `output`.zip beside it: both whole or not at all, and from the
     same training the same bytes.
 
     `name` and `version` stand in the addresses of the served model; `wheelhouse` is a folder of wheels that travel with
-    the bundle; `dicom` adds the packages that read DICOM. A training without ONNX graphs is exported first. DataError
-    where the training is not a finished one, UsageError for a name that cannot be used or an output that exists.
+    the bundle; `dicom` adds the packages that read DICOM; `engine` (onnxruntime, openvino) is what its requirements
+    install to compute with. A training without ONNX graphs is exported first. DataError where the training is not a
+    finished one, UsageError for a name that cannot be used, an output that exists, or packages that are missing here.
     """
     told = facts.gather(training)
     name = name or told.model_name
@@ -73,7 +76,7 @@ def package(
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as draft:
         folder = Path(draft) / output.name
         folder.mkdir()
-        _fill(folder, training, told, name, version, requirements.pins(dicom=dicom), wheelhouse)
+        _fill(folder, training, told, name, version, requirements.pins(dicom=dicom, engine=engine), wheelhouse)
         manifest.write(folder)
         if target is not None:
             manifest.write_zip(folder, Path(draft) / target.name)
@@ -127,7 +130,8 @@ def write_model(
     for one in ("labels.json", "settings.json", *_graphs(training)):
         _copy(place / one, folder / "artifacts" / one)
     settings = dict(json.loads((place / "settings.json").read_text(encoding="utf-8"))["settings"])
-    described = preprocessing.described(task, settings, Graph(place / "model.onnx").facts)
+    graph = Graph(place / "model.onnx", choice=Choice(ONNX_RUNTIME))
+    described = preprocessing.described(task, settings, graph.facts)
     texts = {
         "MLmodel": mlflow.mlmodel(task),
         "python_model.py": scripts.PYTHON_MODEL,
@@ -147,7 +151,8 @@ def _write_signature(folder: Path, told: facts.Facts, name: str, version: str) -
     """signature.json: what goes in and comes out, and an example that the model itself answered."""
     from automl.vision.runtime import Runner
 
-    runner = Runner.open(folder / "artifacts", threads=1)
+    # Whatever the bundle is for: the same training gives the same bytes.
+    runner = Runner.open(folder / "artifacts", threads=1, choice=Choice(ONNX_RUNTIME))
     image = blank()
     (answer,) = runner.predict([runner.read(image)])
     request = {"input_data": {"columns": ["image"], "data": [base64.b64encode(image).decode()]}}

@@ -11,11 +11,14 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from automl.vision.engines import ONNX_RUNTIME, OPENVINO
 from automl.vision.errors import DataError, UsageError
 
 from .modules import ROOT
 
-DIRECT = ("numpy", "onnxruntime", "pillow", "prometheus-client", "python-multipart", "starlette", "uvicorn")
+DIRECT = ("numpy", "pillow", "prometheus-client", "python-multipart", "starlette", "uvicorn")
+ENGINES = (ONNX_RUNTIME, OPENVINO)
+"""One of these beside DIRECT."""
 DICOM = ("pydicom", "pylibjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls", "python-gdcm")
 
 
@@ -28,11 +31,14 @@ class Pin:
     licence: str
 
 
-def pins(*, dicom: bool = False) -> list[Pin]:
+def pins(*, dicom: bool = False, engine: str = ONNX_RUNTIME) -> list[Pin]:
     """All packages of a bundle in alphabetical order, those that others bring included. Versions are those of
-    constraints.txt, or the installed ones where it is not at hand."""
+    constraints.txt, or the installed ones where it is not at hand. UsageError where a package is not installed here, or
+    `engine` is none of ENGINES."""
+    if engine not in ENGINES:
+        raise UsageError(f"A bundle cannot be made for the engine {engine!r}.", f"Allowed: {', '.join(ENGINES)}.")
     constrained = _constraints(ROOT / "constraints.txt")
-    names = _closure([*DIRECT, *(DICOM if dicom else ())])
+    names = _closure([*DIRECT, engine, *(DICOM if dicom else ())])
     return [Pin(name, constrained.get(name) or metadata.version(name), _licence(name)) for name in sorted(names)]
 
 
@@ -84,7 +90,7 @@ def _closure(names: Iterable[str]) -> set[str]:
         except metadata.PackageNotFoundError as error:
             raise UsageError(
                 f"The package {name} is not installed, so what it needs is not known.",
-                "Install requirements-vision.txt.",
+                f"Install it: pip install {name}.",
             ) from error
         for one in map(Requirement, listed):
             if one.marker is None or one.marker.evaluate({"extra": ""}):

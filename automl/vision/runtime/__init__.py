@@ -1,4 +1,4 @@
-"""Prediction without torch: exported ONNX graphs, ONNX Runtime, numpy and Pillow.
+"""Prediction without torch: exported ONNX graphs, ONNX Runtime or OpenVINO, numpy and Pillow.
 
     runner = Runner.open(Path("out/train_artifacts"))
     answers = runner.predict([runner.read(Path("photo.jpg"))])
@@ -9,9 +9,10 @@ and cropping, tiles, suppression, polygons, the words of an answer) is the same 
 
 from __future__ import annotations
 
+from automl.vision.engines import Choice
 from automl.vision.requests import Request, Thresholds
 
 from .graphs import FILES
 from .runner import Answer, Prepared, Runner
 
-__all__ = ["FILES", "Answer", "Prepared", "Request", "Runner", "Thresholds"]
+__all__ = ["FILES", "Answer", "Choice", "Prepared", "Request", "Runner", "Thresholds"]

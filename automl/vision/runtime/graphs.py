@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from automl.vision.engines import Choice
 from automl.vision.errors import DataError
+
+from . import sessions
 
 MODEL: Final = "model.onnx"
 HEADS: Final = "heads.onnx"
@@ -24,28 +26,20 @@ Array = NDArray[Any]
 
 
 class Graph:
-    """One graph. `facts` is what the export wrote about it; `batch` the only batch it takes, or None for any."""
+    """One graph. `facts` is what the export wrote about it; `batch` the only batch it takes, or None for any; `engine`
+    what computes it."""
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, choice: Choice | None = None) -> None:
         if not path.is_file():
             raise DataError(f"There is no {path}.", "`export` writes it from the output folder of train.")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors have no common class
-            raise DataError(f"{path} is no ONNX graph that can be opened: {str(error)[:200]}") from error
-        self.path = path
-        self.facts = _facts(path, self._session.get_modelmeta().custom_metadata_map)
-        self.outputs = [output.name for output in self._session.get_outputs()]
-        shape = self._session.get_inputs()[0].shape
-        self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
+        self._session = sessions.opened(path, choice or Choice(), threads)
+        self.path, self.engine = path, self._session.engine
+        self.facts = _facts(path, self._session.metadata)
+        self.outputs, self.batch = self._session.outputs, self._session.batch
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """All outputs by name."""
-        return dict(zip(self.outputs, self._session.run(self.outputs, inputs), strict=True))
+        return self._session.run(inputs)
 
     def run_images(self, images: Array) -> dict[str, Array]:
         """All outputs by name for `images` (B, 3, H, W) float32; a graph of one batch size is run as often as needed,

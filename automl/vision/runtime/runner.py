@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl.vision import answers, description, tiling
 from automl.vision.data import images
 from automl.vision.data.crops import centre_crop
+from automl.vision.engines import Choice
 from automl.vision.errors import DataError
 from automl.vision.polygons import MAX_POINTS
 from automl.vision.requests import Request
@@ -54,10 +55,11 @@ class Answer:
 
 
 class Runner:
-    """A model out of a folder of `export`. `settings` are the effective ones; `max_pixels` and `max_bytes` limit what
-    `read` takes. Several threads may use one runner."""
+    """A model out of a folder of `export`. `settings` are the effective ones; `engine` computes its (first) graph;
+    `max_pixels` and `max_bytes` limit what `read` takes. Several threads may use one runner."""
 
-    def __init__(self, described: description.Description, model: Any, classes: list[str]) -> None:
+    def __init__(self, described: description.Description, model: Any, classes: list[str], engine: str) -> None:
+        self.engine = engine
         self.task, self.model_name = described.task, described.model_name
         self.classes, self.settings = classes, described.settings
         self.max_pixels, self.max_bytes = MAX_PIXELS, MAX_BYTES
@@ -74,17 +76,19 @@ class Runner:
         changes: Mapping[str, Any] | None = None,
         threads: int | None = None,
         file: str = MODEL,
+        choice: Choice | None = None,
     ) -> Runner:
         """The model in `folder`, which holds model.onnx (for Faster and Mask R-CNN also heads.onnx), labels.json and
-        settings.json; `changes` replace settings, `threads` limits those of ONNX Runtime, `file` names another graph
-        (model_<batch>.onnx) in place of model.onnx.
+        settings.json; `changes` replace settings, `threads` limits those of the engine, `file` names another graph
+        (model_<batch>.onnx) in place of model.onnx, `choice` is of the engine (else what the environment says).
 
         DataError where something is missing or does not belong together, UsageError for settings that are not
         acceptable.
         """
         described = description.read(folder, changes)
         classes = description.labels(folder)
-        graph = Graph(folder / file, threads)
+        choice = choice or Choice.of()
+        graph = Graph(folder / file, threads, choice)
         _check(graph, described, classes)
         family = graph.facts["family"]
         model: Any
@@ -97,13 +101,13 @@ class Runner:
         elif family == "mask2former":
             model = Mask2Former(graph, described.settings)
         elif family in ("fasterrcnn", "maskrcnn"):
-            heads = Graph(folder / HEADS, threads)
+            heads = Graph(folder / HEADS, threads, choice)
             if heads.facts["weights"] != graph.facts["weights"]:
                 raise DataError(f"{heads.path} does not belong to {graph.path}.", "Export the model again.")
             model = Rcnn(graph, heads, described.settings)
         else:
             model = Classifier(graph, described.task)
-        return cls(described, model, classes)
+        return cls(described, model, classes, graph.engine)
 
     # --- Images ------------------------------------------------------------------------------------------------------
 

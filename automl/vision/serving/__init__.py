@@ -1,4 +1,4 @@
-"""A model behind HTTP, on ONNX Runtime: the old product's scoring schemas, Open Inference Protocol v2, bytes, forms.
+"""A model behind HTTP, without torch: the old product's scoring schemas, Open Inference Protocol v2, bytes, forms.
 
-No torch and no Django: these modules are copied into every bundle.
+No Django either: these modules are copied into every bundle.
 """

@@ -150,7 +150,7 @@ class _Doors:
             {
                 "name": self.name,
                 "versions": [self.version],
-                "platform": "tessera_onnxruntime",
+                "platform": f"tessera_{self.engine.runner.engine}",
                 "inputs": [
                     {"name": "image", "datatype": "BYTES", "shape": [-1], "parameters": {"content_type": "base64"}}
                 ],

@@ -39,6 +39,7 @@ class Answer(Protocol):
 class Runner(Protocol):
     """What `automl.vision.runtime.Runner` promises and the server uses."""
 
+    engine: str
     task: str
     model_name: str
     classes: list[str]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl.vision.engines import Choice
 from automl.vision.errors import DataError
 
 from . import parameters
@@ -38,13 +39,16 @@ def folder_of(place: Path) -> Path:
     )
 
 
-def open_model(place: Path, limits: Limits | None = None) -> Served:
-    """The model in `place`, ready to predict, with the settings that the environment changes. DataError where there is
-    none or it is damaged, UsageError for settings that are not acceptable."""
+def open_model(place: Path, limits: Limits | None = None, choice: Choice | None = None) -> Served:
+    """The model in `place`, ready to predict, with the settings that the environment changes, on the engine of
+    `choice` (else what the environment says). DataError where there is none or it is damaged, UsageError for settings
+    that are not acceptable."""
     from automl.vision.runtime import Runner
 
     limits = limits or Limits()
-    runner = Runner.open(folder_of(place), changes=parameters.from_environment(), threads=limits.cores or None)
+    changes = parameters.from_environment()
+    choice = choice or Choice.of(at_once=limits.threads)
+    runner = Runner.open(folder_of(place), changes=changes, threads=limits.cores or None, choice=choice)
     runner.max_pixels, runner.max_bytes = limits.pixels, limits.image_bytes
     name, version = runner.model_name, "1"
     signature = place / SIGNATURE

@@ -21,7 +21,7 @@ from .app import create_app
 from .engine import Engine, Explain
 from .keys import Keys
 from .limits import PREFIX, Limits
-from .options import ENVIRONMENT, Place, add_options, place_of
+from .options import ENVIRONMENT, Place, add_options, choice_of, place_of
 from .served import Served
 
 
@@ -104,7 +104,8 @@ def main(folder: Path) -> int:
     log_to_stderr()
     try:
         limits = Limits.from_environment()
-        run(served.open_model(folder, limits), place_of(arguments), limits, listening=_say)
+        model = served.open_model(folder, limits, choice_of(arguments, limits))
+        run(model, place_of(arguments), limits, listening=_say)
     except VisionError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
