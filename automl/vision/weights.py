@@ -28,7 +28,7 @@ from automl.vision.weights_registry import ALLOWED_LICENCES, REGISTRY, Weights
 SUFFIXES = (".safetensors", ".pth", ".pt")
 MANIFEST = "manifest.json"
 STARTS = ("imagenet", "coco", "self-supervised")
-LAYOUTS = ("whole", "backbone", "yolox", "dinov2")
+LAYOUTS = ("whole", "backbone", "yolox", "dinov2", "transformers")
 
 
 class WeightsError(ValueError):

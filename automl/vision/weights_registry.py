@@ -2,7 +2,9 @@
 
 `sha256` holds as many leading digits as the publisher states (in the file's name); without any, the file can be put
 into the weights folder by hand, but is never fetched. Sources: torchvision 0.28 and timm 1.0 (their own tables of
-weights), and the releases of YOLOX.
+weights), the releases of YOLOX, and those of RT-DETRv2 and Swin-T for transformers (there named model.safetensors; here
+a file is named after its tag). The published weights of Mask2Former are not for commercial use (CC BY-NC 4.0) and not
+listed; its backbone starts from ImageNet.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ ALLOWED_LICENCES = frozenset({"apache-2.0", "bsd-3-clause", "mit"})
 @dataclass(frozen=True, slots=True)
 class Weights:
     """One file of weights. `fits` are model names (yolov5 with its size, as yolov5-small); `layout` says how its names
-    become ours: `whole` (the same network), `backbone` (a classifier for a detector's backbone), `yolox`, `dinov2`."""
+    become ours: `whole` (the same network), `backbone` (a classifier for a detector's backbone), `yolox`, `dinov2`,
+    `transformers` (as its `save_pretrained` writes them)."""
 
     tag: str
     fits: tuple[str, ...]
@@ -91,6 +94,19 @@ REGISTRY: tuple[Weights, ...] = (
             ("maskrcnn_resnet50_fpn", "bf2d0c1e"),
         )
     ),
+    *(
+        Weights(
+            f"rtdetr_v2_{size}vd.coco",
+            (f"rtdetrv2_{size}",),
+            "coco",
+            "apache-2.0",
+            "transformers",
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+        )
+        for size in ("r18", "r50")
+    ),
+    Weights("swin-tiny-patch4-window7-224", ("mask2former_swin_t",), "imagenet", "apache-2.0", "backbone"),
     *_backbones(),
     *(
         Weights(

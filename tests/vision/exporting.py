@@ -16,7 +16,7 @@ from torch import nn
 from automl.vision import models
 from automl.vision.export import Exported, export
 from automl.vision.models.base import Normalize, VisionModel
-from automl.vision.spec import resolve
+from automl.vision.spec import resolve, tasks
 
 CLASSES = ["red", "green", "blue"]
 CROP = {"training_crop_size": 64, "validation_crop_size": 64, "validation_resize_size": 72}
@@ -33,6 +33,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "fasterrcnn": RANGE,
     "retinanet": RANGE,
     "maskrcnn": RANGE,
+    "mask2former": {"image_size": 128, "box_score_threshold": 0.15, "box_detections_per_image": 20},
+    "rtdetrv2": {"image_size": 128, "box_score_threshold": 0.6, "box_detections_per_image": 20},
 }
 
 # What networks call the layers that decide; all are linear or convolutions.
@@ -41,6 +43,9 @@ LAST = (
     *("rpn.head.cls_logits", "rpn.head.bbox_pred", "roi_heads.box_predictor.cls_score"),
     *("roi_heads.box_predictor.bbox_pred", "roi_heads.mask_predictor.mask_fcn_logits"),
     *("head.classification_head.cls_logits", "head.regression_head.bbox_reg"),
+    "class_predictor",
+    *(f"model.decoder.class_embed.{layer}" for layer in range(6)),
+    *(f"model.decoder.bbox_embed.{layer}.layers.2" for layer in range(6)),
 )
 
 
@@ -90,6 +95,8 @@ def _settle(model: VisionModel) -> None:
         if model.family in ("fasterrcnn", "maskrcnn", "retinanet"):
             network: Any = model.network
             network.backbone(Normalize(model.input_spec)(images))
+        elif tasks.MODELS[model.name].has_queries:
+            model.predict_step(images)
         else:
             model(images)
         model.eval()

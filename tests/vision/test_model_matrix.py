@@ -50,6 +50,8 @@ def place(tmp_path: Path) -> Iterator[Path]:
 def settings_for(task: str, name: str, size: str) -> dict[str, Any]:
     if task in tasks.CLASSIFIES:
         return {**CALM, **CROPS}
+    if tasks.MODELS[name].has_queries:
+        return {**CALM, "image_size": 96}
     return {**CALM, "image_size": 96, "model_size": size} if name == "yolov5" else {**CALM, **SIDES}
 
 

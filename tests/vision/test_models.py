@@ -39,7 +39,8 @@ def counts() -> dict[str, int]:
     for name in NAMES:
         with torch.device("meta"):
             classes = PUBLISHED_CLASSES[models.ARCHITECTURES[name].tasks[0]]
-            found[name] = make(name, classes=80 if name == "yolov5" else classes).parameter_count()
+            counts_80 = models.ARCHITECTURES[name].family in {"yolov5", "rtdetrv2", "mask2former"}
+            found[name] = make(name, classes=80 if counts_80 else classes).parameter_count()
     return found
 
 
@@ -59,7 +60,9 @@ def test_no_two_names_share_a_network(counts: dict[str, int]) -> None:
 
 
 @pytest.mark.usefixtures("no_sockets")
-@pytest.mark.parametrize("name", ["mobilenetv2", "resnet18", "vits16r224", "yolov5", "fasterrcnn_resnet18_fpn"])
+@pytest.mark.parametrize(
+    "name", ["mobilenetv2", "resnet18", "vits16r224", "yolov5", "fasterrcnn_resnet18_fpn", "rtdetrv2_r18"]
+)
 def test_construction_never_asks_the_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TESSERA_WEIGHTS_DOWNLOAD", "1")
     with torch.device("meta"):
@@ -178,13 +181,15 @@ def fewer_proposals(model: VisionModel) -> VisionModel:
         "yolov5",
         "fasterrcnn_resnet18_fpn",
         "retinanet_resnet50_fpn",
+        "rtdetrv2_r18",
         pytest.param("maskrcnn_resnet18_fpn", marks=pytest.mark.long),
+        pytest.param("mask2former_swin_t", marks=pytest.mark.long),
     ],
 )
 def test_a_detector_learns_and_predicts_in_pixels_of_the_image_given(name: str) -> None:
     model = fewer_proposals(make(name, **SMALL))
     images = [torch.rand(3, 48, 64), torch.rand(3, 48, 64)]
-    losses = model.training_step(images, targets_for("maskrcnn" in name))
+    losses = model.training_step(images, targets_for("mask" in name))
     total = torch.stack(list(losses.values())).sum()
     assert torch.isfinite(total)
     total.backward()
@@ -208,7 +213,7 @@ def test_a_detector_learns_and_predicts_in_pixels_of_the_image_given(name: str) 
     assert len(model.predict_step(image)[0]["scores"]) == before, "thresholds of one request do not outlive it"
 
 
-@pytest.mark.parametrize("name", ["yolov5", "fasterrcnn_resnet18_fpn"])
+@pytest.mark.parametrize("name", ["yolov5", "fasterrcnn_resnet18_fpn", "rtdetrv2_r18"])
 def test_crowds_are_not_learned(name: str) -> None:
     model = fewer_proposals(make(name, **SMALL))
     images = [torch.rand(3, 48, 64)] * 2
@@ -230,6 +235,8 @@ def test_crowds_are_not_learned(name: str) -> None:
         ("fasterrcnn_resnet18_fpn", None),
         ("retinanet_resnet50_fpn", None),
         ("maskrcnn_resnet18_fpn", None),
+        ("rtdetrv2_r18", None),
+        ("mask2former_swin_t", None),
     ],
 )
 def test_class_rows_name_exactly_the_tensors_that_change_with_the_classes(name: str, classes_at: Any) -> None:
@@ -242,13 +249,14 @@ def test_class_rows_name_exactly_the_tensors_that_change_with_the_classes(name: 
     assert classes_at is None or changed == classes_at
     for key, row in rows.items():
         for shape, classes in zip(shapes, (3, 5), strict=True):
-            assert shape[key][0] == row.blocks * (row.before + row.each * classes), key
+            assert shape[key][0] == row.count(classes), key
 
 
 # --- Freezing and groups ---------------------------------------------------------------------------------------------
 
 GROUPS = {"mobilenetv2": 19, "resnet18": 5, "resnest50": 5, "seresnext": 5, "vits16r224": 13, "vitl16r224": 25}
 GROUPS |= {"yolov5": 10, "fasterrcnn_resnet18_fpn": 5, "retinanet_resnet50_fpn": 5, "maskrcnn_resnet18_fpn": 5}
+GROUPS |= {"rtdetrv2_r18": 5, "mask2former_swin_t": 5}
 
 
 @pytest.mark.parametrize(("name", "count"), GROUPS.items())
@@ -277,7 +285,7 @@ def test_frozen_layers_neither_move_nor_count_statistics() -> None:
     assert {key for key in moved if key.startswith("network.layer2")}
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vits16r224", "yolov5"])
+@pytest.mark.parametrize("name", ["resnet18", "vits16r224", "yolov5", "rtdetrv2_r18"])
 def test_parameter_groups_hold_everything_once_and_spare_biases(name: str) -> None:
     with torch.device("meta"):
         model = make(name)
@@ -291,7 +299,7 @@ def test_parameter_groups_hold_everything_once_and_spare_biases(name: str) -> No
 # --- Coming back -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["resnet18", "yolov5", "maskrcnn_resnet18_fpn"])
+@pytest.mark.parametrize("name", ["resnet18", "yolov5", "maskrcnn_resnet18_fpn", "rtdetrv2_r18"])
 def test_a_model_comes_back_from_its_state(name: str) -> None:
     model = fewer_proposals(make(name, **SMALL)).eval()
     task = models.ARCHITECTURES[name].tasks[0]

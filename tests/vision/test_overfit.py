@@ -86,6 +86,7 @@ CASES: dict[str, dict[str, Any]] = {
     "fasterrcnn_resnet18_fpn": {"side": 192, "steps": 400, "optimizer": "adamw", "rate": 2e-4, "batch": 4},
     "retinanet_resnet50_fpn": {"side": 192, "steps": 500, "optimizer": "adamw", "rate": 2e-4, "batch": 4},
     "maskrcnn_resnet18_fpn": {"side": 256, "steps": 400, "optimizer": "adamw", "rate": 2e-4, "batch": 4},
+    "rtdetrv2_r18": {"side": 192, "steps": 300, "optimizer": "adamw", "rate": 3e-4, "batch": 4},
 }
 
 

@@ -27,6 +27,7 @@ DEFAULTS = [
     (DETECTION, "yolov5", {"validation_batch_size": 16, "box_score_threshold": 0.1, "model_size": "medium"}),
     (DETECTION, "fasterrcnn_resnet50_fpn", {"training_batch_size": 2, "validation_batch_size": 1, "min_size": 600}),
     (DETECTION, "retinanet_resnet50_fpn", {"learning_rate": 0.005, "box_score_threshold": 0.3, "max_size": 1333}),
+    (DETECTION, "rtdetrv2_r18", {"learning_rate": 1e-4, "optimizer": "adamw", "nms_iou_threshold": 1.0}),
     (tasks.SEGMENTATION, "maskrcnn_resnet50_fpn", {"training_batch_size": 2, "max_number_of_polygon_points": 100}),
 ]
 
@@ -104,6 +105,9 @@ def test_old_names_of_sizes() -> None:
         (DETECTION, "yolov5", {"min_size": 600}, "It is a setting of: Faster R-CNN, RetinaNet and Mask R-CNN."),
         (DETECTION, "yolov5", {"lr_scheduler": "step", "learning_rate_scheduler": "warmup_cosine"}, "given twice"),
         (DETECTION, "yolov5", {"layers_to_freeze": 11}, "Allowed: 0 to 10."),
+        (DETECTION, "rtdetrv2_r18", {"min_size": 600}, "min_size has no meaning for rtdetrv2_r18"),
+        (DETECTION, "rtdetrv2_r18", {"image_size": 32}, "Its square has 64 pixels or more."),
+        (DETECTION, "rtdetrv2_r18", {"multi_scale": True}, "It is a setting of: yolov5."),
         (DETECTION, "yolov5", {"advanced_settings": "{"}, "a JSON object"),
         (DETECTION, "yolov5", {"advanced_settings": '{"mosaic": true}'}, "Known are apply_mosaic_for_yolo"),
         (DETECTION, "yolov5", {"checkpoint_filename": "model.pt"}, "belong together"),

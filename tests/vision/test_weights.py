@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from automl.vision import models, weights
+from automl.vision.models import mask2former, rtdetr
 from automl.vision.weights_registry import REGISTRY
 from tests.vision.yolox_reference import Trunk
 
 TASK = "image-classification"
 DETECTION = "image-object-detection"
+SEGMENTATION = "image-instance-segmentation"
 
 
 def put(folder: Path, tag: str, state: dict[str, Tensor], fits: list[str], **other: Any) -> weights.Policy:
@@ -180,6 +183,108 @@ def test_a_vit_of_another_image_size_gets_its_positions_interpolated(tmp_path: P
     assert torch.allclose(model.network.pos_embed[:, 0], positions[:, 0])
 
 
+# --- Networks of transformers ----------------------------------------------------------------------------------------
+
+
+def test_rtdetr_starts_from_what_transformers_saves(tmp_path: Path) -> None:
+    """Under the tag of the registry; with the published network's own classes in place it says what that one says."""
+    published = published_rtdetr()
+    published.save_pretrained(tmp_path / "saved")
+    path = (tmp_path / "saved" / "model.safetensors").rename(tmp_path / "rtdetr_v2_r18vd.coco.safetensors")
+    assert any("model.encoder.encoder.0.layers.0.self_attn.out_proj" in name for name in weights.read(path))
+    policy = weights.Policy(tmp_path)
+    settings = {"image_size": 64}
+    model = models.build("rtdetrv2_r18", task=DETECTION, num_classes=80, settings=settings, weights=policy)
+    assert (model.start, model.start_tag, model.start_licence) == ("coco", "rtdetr_v2_r18vd.coco", "apache-2.0")
+    assert not any(module.training for name, module in model.named_modules() if "backbone" in name and "norm" in name)
+    own = published.state_dict()
+    state = {name: own[name.removeprefix("network.")] for name in model.class_rows()}
+    assert not any(torch.equal(model.state_dict()[name], value) for name, value in state.items() if value.std() > 0)
+    model.load_state_dict(state, strict=False)
+    model.eval()
+    images = torch.rand(2, 3, 64, 64)
+    published.config.num_queries = model.network.config.num_queries
+    with torch.no_grad():
+        said, ours = published(images), torch.cat(rtdetr.said(model.network, model.normalize(images)), dim=2)
+    wanted = torch.cat([said.logits, said.pred_boxes], dim=2)
+    apart = torch.cdist(ours, wanted, p=math.inf)  # queries that are as good may swap
+    assert max(float(apart.amin(dim=1).max()), float(apart.amin(dim=2).max())) < 1e-3
+
+
+def published_rtdetr() -> Any:
+    """The network of 80 classes as transformers builds and saves it, with norms that do something."""
+    from transformers import RTDetrResNetConfig, RTDetrV2Config, RTDetrV2ForObjectDetection
+
+    widths = [64, 128, 256, 512]
+    backbone = RTDetrResNetConfig(depths=[2] * 4, hidden_sizes=widths, layer_type="basic", out_indices=[2, 3, 4])
+    config = RTDetrV2Config(backbone_config=backbone, encoder_in_channels=widths[1:], hidden_expansion=0.5)
+    config.decoder_layers, config.num_labels, config.tie_word_embeddings = 3, 80, False
+    torch.manual_seed(0)
+    network = RTDetrV2ForObjectDetection(config).eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and value.ndim == 1 and "n_points_scale" not in name:
+            value.copy_(value + 0.5 + 0.5 * torch.rand(value.shape, generator=generator))
+    return network
+
+
+@pytest.mark.long
+def test_mask2former_starts_from_a_checkpoint_of_transformers(tmp_path: Path) -> None:
+    """The same class with other numbers and classes, as `save_pretrained` writes it, listed in the manifest."""
+    settings = {"image_size": 64}
+    published = models.build("mask2former_swin_t", task=SEGMENTATION, num_classes=7, settings=settings)
+    published.network.save_pretrained(tmp_path / "saved")
+    state = weights.read(tmp_path / "saved" / "model.safetensors")
+    assert any(".attention.self.relative_position_bias_table" in name for name in state), "under the published names"
+    policy = put(tmp_path, "house.m2f", state, ["mask2former_swin_t"], start="coco", layout="transformers")
+    model = models.build("mask2former_swin_t", task=SEGMENTATION, num_classes=3, settings=settings, weights=policy)
+    assert (model.start, model.start_tag) == ("coco", "house.m2f")
+    images = torch.rand(2, 3, 64, 64)
+    (_logits, wanted), (_logits, found) = (
+        mask2former.said(each.eval().network, each.normalize(images)) for each in (published, model)
+    )
+    assert torch.equal(found, wanted), "masks have nothing to do with classes"
+
+
+def test_mask2former_starts_from_a_backbone_of_imagenet(tmp_path: Path) -> None:
+    from transformers import SwinConfig, SwinForImageClassification
+
+    torch.manual_seed(1)
+    classifier = SwinForImageClassification(SwinConfig(num_labels=5))
+    classifier.save_pretrained(tmp_path / "saved")
+    file = (tmp_path / "saved" / "model.safetensors").rename(tmp_path / "swin-tiny-patch4-window7-224.safetensors")
+    assert "swin.encoder.layers.3.blocks.1.attention.self.key.weight" in weights.read(file)
+    policy = weights.Policy(tmp_path)
+    model = models.build(
+        "mask2former_swin_t", task=SEGMENTATION, num_classes=3, settings={"image_size": 64}, weights=policy
+    )
+    assert (model.start, model.start_licence) == ("imagenet", "apache-2.0")
+    own = model.network.model.pixel_level_module.encoder.swin.state_dict()
+    given = classifier.swin.state_dict()
+    assert own.keys() <= given.keys()
+    assert all(torch.equal(own[name], given[name]) for name in own)
+
+
+def test_names_of_older_files_of_rtdetr_fit_too() -> None:
+    from automl.vision.models.starting import transformers_network
+
+    names = {
+        "model.encoder.encoder.0.layers.0.self_attn.out_proj.weight": (
+            "model.encoder.aifi.0.layers.0.self_attn.o_proj.weight"
+        ),
+        "model.encoder.encoder.0.layers.0.fc1.bias": "model.encoder.aifi.0.layers.0.mlp.fc1.bias",
+        "model.decoder.layers.2.encoder_attn.output_proj.bias": "model.decoder.layers.2.encoder_attn.output_proj.bias",
+        "class_embed.0.bias": "model.decoder.class_embed.0.bias",
+    }
+    found = transformers_network({name: torch.zeros(1) for name in names}, "rtdetrv2")
+    assert set(found) == set(names.values())
+    shared = {f"model.decoder.layers.{layer}.fc2.bias": torch.zeros(1) for layer in range(3)}
+    shared["bbox_embed.0.layers.0.bias"] = torch.ones(1)
+    found = transformers_network(shared, "rtdetrv2")
+    heads = {f"model.decoder.bbox_embed.{layer}.layers.0.bias" for layer in range(3)}
+    assert {name for name, value in found.items() if value} == heads
+
+
 # --- yolov5 from YOLOX ----------------------------------------------------------------------------------------------
 
 
@@ -285,5 +390,6 @@ def test_the_registry_holds_only_what_the_product_may_use() -> None:
     assert fitting == names, "every name has weights somewhere, and none is unknown"
     assert {entry.licence for entry in REGISTRY} <= weights.ALLOWED_LICENCES
     assert all(entry.url.startswith("https://") for entry in REGISTRY if entry.url)
-    only_r50 = {name for entry in REGISTRY if entry.start == "coco" for name in entry.fits if "yolo" not in name}
-    assert only_r50 == {f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "retinanet", "maskrcnn")}
+    coco = {name for entry in REGISTRY if entry.start == "coco" for name in entry.fits if "yolo" not in name}
+    of_torchvision = {f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "retinanet", "maskrcnn")}
+    assert coco == of_torchvision | {"rtdetrv2_r18", "rtdetrv2_r50"}

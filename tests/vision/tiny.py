@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from automl.vision.models.base import ClassRows
 from automl.vision.spec import tasks
-
-
-@dataclass(frozen=True)
-class Rows:
-    blocks: int
-    before: int
-    each: int
 
 
 class TinyClassifier(nn.Module):
@@ -59,8 +52,8 @@ class TinyClassifier(nn.Module):
         for parameter in list(self.first.parameters())[: 2 * count]:
             parameter.requires_grad_(False)
 
-    def class_rows(self) -> dict[str, Rows]:
-        return {"head.weight": Rows(1, 0, 1), "head.bias": Rows(1, 0, 1)}
+    def class_rows(self) -> dict[str, ClassRows]:
+        return {"head.weight": ClassRows(), "head.bias": ClassRows()}
 
 
 class TinyDetector(nn.Module):

@@ -82,9 +82,16 @@ def resize_rule(task: str, settings: Mapping[str, Any]) -> Resize:
         return Resize(short=max(settings["validation_resize_size"], crop))
     columns, rows = settings.get("tile_grid_size") or (1, 1)
     grid = max(columns, rows)
-    if "image_size" in settings:
-        return Resize(long=settings["image_size"] * grid)
-    return Resize(short=settings["min_size"] * grid, long=settings["max_size"] * grid)
+    if "image_size" not in settings:
+        return Resize(short=settings["min_size"] * grid, long=settings["max_size"] * grid)
+    side = settings["image_size"] * grid
+    return Resize(long=side) if is_letterboxed(settings) else Resize(short=side)
+
+
+def is_letterboxed(settings: Mapping[str, Any]) -> bool:
+    """Whether the model of these settings sees images in a square that keeps their ratio (yolov5). Other models with an
+    `image_size` squeeze them into it."""
+    return "image_size" in settings and "box_detections_per_image" not in settings
 
 
 def read(

@@ -52,6 +52,8 @@ def of(model: VisionModel, *, normalize: bool) -> dict[str, Any]:
                 "box_weights": list(rpn.box_coder.weights),
             },
         }
+    elif model.family in ("rtdetrv2", "mask2former"):
+        found["fixed"] = {"image_size": spec.sizes["image"]}
     else:
         found["fixed"] = {"validation_crop_size": spec.sizes["validation_crop"]}
     return found

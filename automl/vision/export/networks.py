@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
+from automl.vision.models import mask2former, rtdetr
 from automl.vision.models.base import Normalize, VisionModel
 
 SIDES: Final = ((320, 224), (256, 352))
@@ -30,12 +31,14 @@ BATCHES: Final = (2, 1)
 @dataclass(frozen=True)
 class Traced:
     """A network to be written. `trials` are inputs by name: it is traced with the first and tried with all. `free` says
-    which dimensions of an input may have any size, and what they are called."""
+    which dimensions of an input may have any size, and what they are called. With `any_order` the rows of the outputs,
+    (B, rows, …), belong together and may come in another order: rounding decides between queries that are as good."""
 
     network: nn.Module
     trials: list[dict[str, Tensor]]
     outputs: list[str]
     free: dict[str, dict[int, str]]
+    any_order: bool = False
 
 
 def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> list[Traced]:
@@ -51,6 +54,14 @@ def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> 
         names = [*(f"features_{level}" for level in range(4)), "objectness", "deltas"]
         traced = _of_images(Proposals(first, model), names, batch_size)
         return [traced, _of_regions(model, traced.network)]
+    if model.family == "rtdetrv2":
+        side = model.input_spec.sizes["image"]
+        # What transformers calls its length cannot stay open in a graph: images are looked at one by one.
+        traced = _of_images(Queries(first, model), ["logits", "boxes"], batch_size or 1, side)
+        return [replace(traced, any_order=True)]
+    if model.family == "mask2former":
+        side = model.input_spec.sizes["image"]
+        return [_of_images(QueryMasks(first, model), ["logits", "masks"], batch_size, side)]
     side = model.input_spec.sizes["validation_crop"]
     return [_of_images(Logits(first, model), ["output1"], batch_size, side)]
 
@@ -121,6 +132,29 @@ class YoloRows(nn.Module):
     def forward(self, input1: Tensor) -> Tensor:
         maps: list[Tensor] = self.network(self.first(input1))  # type: ignore[operator]
         return torch.cat([each.flatten(1, 3) for each in maps], dim=1)
+
+
+class Queries(nn.Module):
+    """(B, 3, side, side) to logits (B, queries, classes) and boxes (B, queries, 4): centre, width and height in shares
+    of the square."""
+
+    def __init__(self, first: nn.Module, model: VisionModel) -> None:
+        super().__init__()
+        self.first, self.network = first, model.network
+
+    def forward(self, input1: Tensor) -> tuple[Tensor, Tensor]:
+        return rtdetr.said(self.network, self.first(input1))
+
+
+class QueryMasks(nn.Module):
+    """(B, 3, side, side) to logits (B, queries, classes + 1) and mask logits (B, queries, side / 4, side / 4)."""
+
+    def __init__(self, first: nn.Module, model: VisionModel) -> None:
+        super().__init__()
+        self.first, self.network = first, model.network
+
+    def forward(self, input1: Tensor) -> tuple[Tensor, Tensor]:
+        return mask2former.said(self.network, self.first(input1))
 
 
 class RetinaRows(nn.Module):

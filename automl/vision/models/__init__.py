@@ -115,6 +115,14 @@ def _construct(
         from automl.vision.models.detectors import TorchvisionDetector
 
         return TorchvisionDetector(architecture, **common)
+    if architecture.family == "rtdetrv2":
+        from automl.vision.models.rtdetr import RtDetr
+
+        return RtDetr(architecture, **common)
+    if architecture.family == "mask2former":
+        from automl.vision.models.mask2former import Mask2Former
+
+        return Mask2Former(architecture, **common)
     from automl.vision.models.classifiers import Classifier
 
     return Classifier(architecture, class_counts=class_counts, **common)

@@ -26,16 +26,23 @@ class InputSpec:
     std: tuple[float, float, float] = IMAGENET_STD
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Pixels. Classification: training_crop, validation_resize, validation_crop; R-CNN and RetinaNet: min, max
-    (the model resizes); yolov5: image, stride (the model letterboxes what is not a multiple of the stride)."""
+    (the model resizes); yolov5: image, stride (the model letterboxes what is not a multiple of the stride); RT-DETR and
+    Mask2Former: image (the model squeezes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassRows:
-    """A tensor whose first axis counts classes: `blocks` blocks, each of `before` rows and then `each` rows a class."""
+    """A tensor whose first axis counts classes: `blocks` blocks, each of `before` rows, then `each` rows a class, then
+    `after` rows."""
 
     blocks: int = 1
     before: int = 0
     each: int = 1
+    after: int = 0
+
+    def count(self, classes: int) -> int:
+        """Rows of the tensor for so many classes."""
+        return self.blocks * (self.before + self.each * classes + self.after)
 
 
 class VisionModel(nn.Module):

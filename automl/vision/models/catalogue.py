@@ -1,7 +1,8 @@
 """Which models there are: names, tasks, sizes, figures. Data only; nothing here imports torch.
 
 Names and defaults: parity.md B.4. `params_millions` is what the published network has (1,000 classes for
-classification, 91 for detection and segmentation, 80 for yolov5), and tests compare it with what we build.
+classification, 91 for detection and segmentation, 80 for yolov5, RT-DETR and Mask2Former), and tests compare it with
+what we build.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _YOLO_ALIASES = {"xlarge": "extra_large"}
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """One model name. `network` is what timm or torchvision call it; `listed` is False for names beyond the 24."""
+    """One model name. `network` is what timm or torchvision call it, or which of its own sizes it is; `listed` is False
+    for names beyond the 24."""
 
     name: str
     tasks: tuple[str, ...]
@@ -41,6 +43,7 @@ class Architecture:
 
 _CROP = (("training_crop", 224), ("validation_resize", 256), ("validation_crop", 224))
 _RANGE = (("min", 600), ("max", 1333))
+_SQUARE = (("image", 640),)
 
 _CLASSIFIERS = (
     ("mobilenetv2", "mobilenetv2", "mobilenet_v2", 3.50),
@@ -79,6 +82,13 @@ _SEGMENTERS = (
     ("maskrcnn_resnet152_fpn", "maskrcnn", "resnet152", 78.5),
 )
 
+# Networks with queries (Apache-2.0, from transformers), beyond the 24 names. Published for 80 classes.
+_QUERY_DETECTORS = (
+    ("rtdetrv2_r18", "rtdetrv2", "r18", 20.2),
+    ("rtdetrv2_r50", "rtdetrv2", "r50", 42.9),
+)
+_QUERY_SEGMENTERS = (("mask2former_swin_t", "mask2former", "swin_t", 47.4),)
+
 YOLO_PARAMS_MILLIONS = {"small": 7.2, "medium": 21.2, "large": 46.5, "extra_large": 86.7}
 """Published, release 6, 80 classes."""
 
@@ -90,9 +100,17 @@ ARCHITECTURES: dict[str, Architecture] = {
             Architecture(n, CLASSIFICATION, family, net, params, _CROP, listed=False)
             for n, family, net, params in _BEYOND
         ),
-        Architecture("yolov5", (DETECTION,), "yolov5", "yolov5", YOLO_PARAMS_MILLIONS["medium"], (("image", 640),)),
+        Architecture("yolov5", (DETECTION,), "yolov5", "yolov5", YOLO_PARAMS_MILLIONS["medium"], _SQUARE),
         *(Architecture(n, (DETECTION,), family, net, params, _RANGE) for n, family, net, params in _DETECTORS),
         *(Architecture(n, (SEGMENTATION,), family, net, params, _RANGE) for n, family, net, params in _SEGMENTERS),
+        *(
+            Architecture(n, (DETECTION,), family, net, params, _SQUARE, listed=False)
+            for n, family, net, params in _QUERY_DETECTORS
+        ),
+        *(
+            Architecture(n, (SEGMENTATION,), family, net, params, _SQUARE, listed=False)
+            for n, family, net, params in _QUERY_SEGMENTERS
+        ),
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -33,6 +33,25 @@ _RENAMED = (
     (re.compile(r"^(roi_heads\.mask_head)\.mask_fcn3\."), r"\1.2.0."),
     (re.compile(r"^(roi_heads\.mask_head)\.mask_fcn4\."), r"\1.3.0."),
 )
+_BIAS = "relative_position_bias"
+_Renamed = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+_TRANSFORMERS: dict[str, _Renamed] = {
+    "rtdetrv2": (
+        (re.compile(r"\.out_proj\."), ".o_proj."),
+        (re.compile(r"\.layers\.(\d+)\.(fc\d)\."), r".layers.\1.mlp.\2."),
+        (re.compile(r"^model\.encoder\.encoder\.(\d+)\.layers\."), r"model.encoder.aifi.\1.layers."),
+        (re.compile(r"^(class_embed|bbox_embed)\."), r"model.decoder.\1."),
+    ),
+    "mask2former": (  # all of it is Swin
+        (re.compile(r"^(model\.pixel_level_module\.encoder)\.(encoder|embeddings)\."), r"\1.swin.\2."),
+        (re.compile(r"\.attention\.self\.(query|key|value)\."), lambda found: f".attention.{found[1][0]}_proj."),
+        (re.compile(r"\.attention\.self\.relative_position_bias_table$"), f".attention.{_BIAS}.{_BIAS}_table"),
+        (re.compile(r"\.attention\.output\.dense\."), ".attention.o_proj."),
+        (re.compile(r"\.intermediate\.dense\."), ".mlp.fc1."),
+        (re.compile(r"\.output\.dense\."), ".mlp.fc2."),
+    ),
+}
+_DECODER_LAYER = re.compile(r"^model\.decoder\.layers\.(\d+)\.")
 _OLD_RETINANET = re.compile(r"^(head\.(?:classification|regression)_head\.conv)\.(\d+)\.(weight|bias)$")
 
 
@@ -45,14 +64,19 @@ def start_from(model: VisionModel, found: Found) -> None:
         state = {f"network.{name}": value for name, value in dinov2_trunk(given).items()}
     elif layout == "yolox":
         state = {f"network.{name}": value for name, value in yolox_trunk(given).items()}
+    elif layout == "backbone" and model.family == "mask2former":
+        body = "network.model.pixel_level_module.encoder."
+        state = {f"{body}{name}": value for name, value in transformers_network(given, model.family).items()}
     elif layout == "backbone":
         state = {f"network.backbone.body.{name}": value for name, value in given.items()}
+    elif layout == "transformers":
+        state = {f"network.{name}": value for name, value in transformers_network(given, model.family).items()}
     else:
         state = {f"network.{_today(name)}": value for name, value in given.items()}
     _load(model, state, found)
     model.start, model.start_tag = found.weights.start, found.weights.tag
     model.start_licence = found.weights.licence
-    if model.family in {"fasterrcnn", "retinanet", "maskrcnn"}:
+    if model.family in {"fasterrcnn", "retinanet", "maskrcnn", "rtdetrv2"}:
         if found.weights.tag.endswith(".coco_v1"):
             # Trained with norms that add nothing to the variance. Ours add eps, so the variance is given less of it:
             # that way the numbers are the same, and stay so in a checkpoint.
@@ -94,6 +118,14 @@ def _today(name: str) -> str:
 def _stays_fresh(model: VisionModel, found: Found) -> tuple[str, ...]:
     """Prefixes of what the weights do not bring: constants, and everything that counts our classes."""
     always = ("normalize.", "anchors", *model.class_rows())
+    if found.weights.layout == "backbone" and model.family == "mask2former":
+        pixels = "network.model.pixel_level_module."
+        return (
+            *always,
+            f"{pixels}decoder.",
+            f"{pixels}encoder.hidden_states_norms.",
+            "network.model.transformer_module.",
+        )
     if found.weights.layout == "backbone":
         return (*always, "network.backbone.fpn.", "network.rpn.", "network.roi_heads.", "network.head.")
     return always
@@ -118,6 +150,22 @@ def dinov2_trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     trunk["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
     trunk["pos_embed"] = state["pos_embed"][:, 1:]
     return trunk
+
+
+def transformers_network(state: Mapping[str, Tensor], family: str) -> dict[str, Tensor]:
+    """Tensors of RT-DETRv2, Mask2Former or Swin as published, under the names that transformers gives them since
+    version 5. Heads of the decoder's layers may stand beside the decoder; where a file was written with heads that all
+    layers share, it holds those of the first alone."""
+    named = {}
+    for name, value in state.items():
+        for pattern, replacement in _TRANSFORMERS.get(family, ()):
+            name = pattern.sub(replacement, name)
+        named[name] = value
+    layers = {int(found[1]) for found in map(_DECODER_LAYER.match, named) if found}
+    for name, value in list(named.items()):
+        for layer in layers if ".decoder.bbox_embed.0." in name else ():
+            named.setdefault(name.replace(".bbox_embed.0.", f".bbox_embed.{layer}."), value)
+    return named
 
 
 def yolox_trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automl.vision.data.images import resize_rule
+from automl.vision.data.images import is_letterboxed, resize_rule
 from automl.vision.spec import tasks
 
 
@@ -25,9 +25,11 @@ def described(task: str, settings: Mapping[str, Any], graph: Mapping[str, Any]) 
                 "filter": "bilinear, antialiased",
             }
         )
-    elif "image_size" in settings:
+    elif is_letterboxed(settings):
         grey = {"step": "letterbox", "side": settings["image_size"], "colour": [114, 114, 114], "placed": "middle"}
         steps.append(grey)
+    elif "image_size" in settings:
+        steps.append({"step": "squeeze", "side": settings["image_size"], "filter": "bilinear, antialiased"})
     else:
         steps.append(
             {

@@ -23,8 +23,10 @@ from automl.vision.spec import tasks
 from .classifier import Classifier
 from .graphs import HEADS, MODEL, Graph
 from .limits import Limits
+from .mask2former import Mask2Former
 from .rcnn import Rcnn
 from .retinanet import RetinaNet
+from .rtdetr import RtDetr
 from .yolov5 import Yolov5
 
 MAX_PIXELS: Final = 100_000_000
@@ -94,6 +96,10 @@ class Runner:
             model = Yolov5(graph, described.settings)
         elif family == "retinanet":
             model = RetinaNet(graph, described.settings)
+        elif family == "rtdetrv2":
+            model = RtDetr(graph, described.settings)
+        elif family == "mask2former":
+            model = Mask2Former(graph, described.settings)
         elif family in ("fasterrcnn", "maskrcnn"):
             heads = Graph(folder / HEADS, threads, choice)
             if heads.facts["weights"] != graph.facts["weights"]:

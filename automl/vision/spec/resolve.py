@@ -84,7 +84,9 @@ SCOPE_WORDS = {
     "all": "every model",
     "classification": "classification models",
     "locating": "detection and segmentation models",
-    "rcnn": "Faster R-CNN, RetinaNet and Mask R-CNN",
+    "ranged": "Faster R-CNN, RetinaNet and Mask R-CNN",
+    "square": "yolov5, RT-DETR and Mask2Former",
+    "limited": "all detection and segmentation models but yolov5",
     "yolo": "yolov5",
     "detection": "detection models",
     "segmentation": "segmentation models",
@@ -140,6 +142,10 @@ def _fit_together(effective: dict[str, Any], entry: ModelEntry) -> list[str]:
     if effective.get("image_size", 32) % 32:
         effective["image_size"] += 32 - effective["image_size"] % 32
         notes.append(f"image_size was rounded up to {effective['image_size']}, a multiple of 32.")
+    if entry.has_queries and effective["image_size"] < 64:
+        raise UsageError(
+            f"image_size cannot be {effective['image_size']} for {entry.name}.", "Its square has 64 pixels or more."
+        )
     if (effective["layers_to_freeze"] or 0) > entry.layer_groups:
         raise UsageError(
             f"layers_to_freeze cannot be {effective['layers_to_freeze']} for {entry.name}.",

@@ -12,7 +12,7 @@ from automl.vision.errors import UsageError
 from .tasks import CLASSIFIES, DETECTION, LOCATES, SEGMENTATION, ModelEntry
 
 Kind = Literal["int", "float", "bool", "choice", "text", "grid", "json"]
-Scope = Literal["all", "classification", "locating", "rcnn", "yolo", "detection", "segmentation"]
+Scope = Literal["all", "classification", "locating", "ranged", "square", "limited", "yolo", "detection", "segmentation"]
 
 _TRUE: Final = {"1", "true", "yes", "on", "enable", "enabled"}
 _FALSE: Final = {"0", "false", "no", "off", "disable", "disabled"}
@@ -60,7 +60,9 @@ class Row:
             "all": True,
             "classification": task in CLASSIFIES,
             "locating": task in LOCATES,
-            "rcnn": task in LOCATES and not model.is_yolo,
+            "ranged": task in LOCATES and not (model.is_yolo or model.has_queries),
+            "square": model.is_yolo or model.has_queries,
+            "limited": task in LOCATES and not model.is_yolo,
             "yolo": model.is_yolo,
             "detection": task == DETECTION,
             "segmentation": task == SEGMENTATION,

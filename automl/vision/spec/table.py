@@ -11,6 +11,7 @@ from .rows import Default, Row
 from .tasks import CLASSIFICATION, CLASSIFIES, DETECTION, MULTILABEL
 
 YOLO: Final = ("yolov5",)
+QUERIES: Final = ("rtdetrv2_r18", "rtdetrv2_r50", "mask2former_swin_t")
 
 
 def _is(value: Any, tasks: tuple[str, ...] = (), *models: str) -> Default:
@@ -27,6 +28,7 @@ _BATCHES = (
     _is(10, CLASSIFIES, "vitl16r224"),
     _is(78, CLASSIFIES),
     _is(16, (), *YOLO),
+    _is(4, (), *QUERIES),
 )
 _SGD = ("optimizer", ("sgd",))
 _ADAM = ("optimizer", ("adam", "adamw"))
@@ -112,6 +114,7 @@ _GENERAL = [
             _is(0.002, (MULTILABEL,), "vitl16r224"),
             _is(0.035, (MULTILABEL,)),
             _is(0.01, (DETECTION,), *YOLO),
+            _is(1e-4, (), *QUERIES),
             _is(0.005),
         ),
         low=0,
@@ -171,7 +174,7 @@ _GENERAL = [
         "choice",
         "all",
         "The rule that changes the weights.",
-        _always("sgd"),
+        (_is("adamw", (), *QUERIES), _is("sgd")),
         choices=("sgd", "adam", "adamw"),
     ),
     Row("momentum", "float", "all", "Momentum of sgd.", _always(0.9), low=0, high=1, applies_when=_SGD),
@@ -395,7 +398,7 @@ _LOCATING = [
     Row(
         "min_size",
         "int",
-        "rcnn",
+        "ranged",
         "Shorter side of the image before the backbone.",
         _always(600),
         low=1,
@@ -404,7 +407,7 @@ _LOCATING = [
     Row(
         "max_size",
         "int",
-        "rcnn",
+        "ranged",
         "Longest side of the image before the backbone.",
         _always(1333),
         low=1,
@@ -413,7 +416,7 @@ _LOCATING = [
     Row(
         "image_size",
         "int",
-        "yolo",
+        "square",
         "Side of the square that the network sees; a multiple of 32 (others are rounded up).",
         _always(640),
         aliases=("img_size",),
@@ -450,8 +453,9 @@ _LOCATING = [
         "nms_iou_threshold",
         "float",
         "locating",
-        "Of two detections of a class that overlap more than this, the one with the lower score is dropped.",
-        _always(0.5),
+        "Of two detections of a class that overlap more than this, the one with the lower score is dropped; 1 drops "
+        "none.",
+        (_is(1.0, (), *QUERIES), _is(0.5)),
         aliases=("nms_iou_thresh", "box_nms_thresh", "box_iou_thresh"),
         low=0,
         high=1,
@@ -459,7 +463,7 @@ _LOCATING = [
     Row(
         "box_detections_per_image",
         "int",
-        "rcnn",
+        "limited",
         "The most detections of an image, over all classes.",
         _always(100),
         aliases=("box_detections_per_img",),

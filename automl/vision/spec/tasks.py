@@ -50,6 +50,11 @@ class ModelEntry:
     def is_yolo(self) -> bool:
         return self.family == "yolov5"
 
+    @property
+    def has_queries(self) -> bool:
+        """Whether the network answers a fixed number of questions, each about one object, in a square image."""
+        return self.family in ("rtdetrv2", "mask2former")
+
 
 def _entries() -> list[ModelEntry]:
     resnets = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -68,6 +73,8 @@ def _entries() -> list[ModelEntry]:
         *(ModelEntry(f"fasterrcnn_{name}_fpn", "fasterrcnn", (DETECTION,), 5) for name in resnets),
         ModelEntry("retinanet_resnet50_fpn", "retinanet", (DETECTION,), 5),
         *(ModelEntry(f"maskrcnn_{name}_fpn", "maskrcnn", (SEGMENTATION,), 5) for name in resnets),
+        *(ModelEntry(f"rtdetrv2_{size}", "rtdetrv2", (DETECTION,), 5, beyond_parity=True) for size in ("r18", "r50")),
+        ModelEntry("mask2former_swin_t", "mask2former", (SEGMENTATION,), 5, beyond_parity=True),
     ]
 
 

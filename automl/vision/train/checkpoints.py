@@ -194,13 +194,14 @@ def carry(model: VisionModel, source: Source, classes: list[str]) -> Carried:
 
 
 def _merged(fresh: Tensor, given: Tensor, rows: ClassRows, old: list[str], new: list[str]) -> Tensor:
-    """`fresh` with the rows before the classes and those of shared classes from `given` (see ClassRows)."""
-    blocks, before, each = rows.blocks, rows.before, rows.each
-    if given.shape[1:] != fresh.shape[1:] or len(given) != blocks * (before + each * len(old)):
+    """`fresh` with the rows around the classes and those of shared classes from `given` (see ClassRows)."""
+    blocks, before, each, after = rows.blocks, rows.before, rows.each, rows.after
+    if given.shape[1:] != fresh.shape[1:] or len(given) != rows.count(len(old)):
         return fresh
-    merged = fresh.clone().reshape(blocks, before + each * len(new), *fresh.shape[1:])
-    source = given.reshape(blocks, before + each * len(old), *given.shape[1:]).to(fresh.dtype)
+    merged = fresh.clone().reshape(blocks, -1, *fresh.shape[1:])
+    source = given.reshape(blocks, -1, *given.shape[1:]).to(fresh.dtype)
     merged[:, :before] = source[:, :before]
+    merged[:, merged.shape[1] - after :] = source[:, source.shape[1] - after :]
     for at, name in enumerate(new):
         if name in old:
             was = old.index(name)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from automl.vision.data.crops import centre_crop
+from automl.vision.data.images import is_letterboxed
 from automl.vision.data.samples import Sample, rasterize
 from automl.vision.spec import tasks
 
@@ -61,7 +62,7 @@ class Pipeline:
         advanced = settings["advanced_settings"]
         self.mirrors = kind != "none" and (task in tasks.CLASSIFIES or advanced["apply_automl_train_augmentations"])
         self.augments = kind == "default" and (task in tasks.CLASSIFIES or advanced["apply_automl_train_augmentations"])
-        self.is_yolo = "image_size" in settings
+        self.is_yolo = is_letterboxed(settings)
         self.has_mosaic = self.is_yolo and kind == "default" and advanced["apply_mosaic_for_yolo"]
 
     def prepare(self, position: int, random: np.random.Generator) -> tuple[int, Sample]:
