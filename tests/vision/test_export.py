@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
@@ -138,12 +139,23 @@ def test_the_runner_says_what_the_predictor_says(name: str, engine: str, exports
         assert said_by_runner(runner, SOURCES[:2], nothing) == [{"boxes": []}] * 2
 
 
-def test_bf16_says_nearly_always_the_class_that_fp32_says(exports: Exports) -> None:
-    path = exports("resnet18").folder / "model.onnx"
-    pixels = np.stack([scene(64, 64, seed).transpose(2, 0, 1) for seed in range(200)]).astype(np.float32) / 255
+def test_bf16_says_nearly_always_the_class_that_fp32_says(tmp_path: Path) -> None:
+    """Of a network that knows its classes: images in which one of three colours is strong, a layer fitted to 60."""
+    kinds = np.arange(260) % 3
+    pixels = np.stack([scene(64, 64, seed).transpose(2, 0, 1) for seed in range(260)]).astype(np.float32) / 255
+    pixels *= np.where(np.eye(3)[kinds], 1, 0.5)[:, :, None, None].astype(np.float32)
+    model, settings = make("resnet18")
+    features = F.pad(model.embed(torch.from_numpy(pixels[:60])), (0, 1), value=1.0)
+    wanted = torch.eye(3)[kinds[:60]]
+    fitted = torch.linalg.solve(features.T @ features + torch.eye(features.shape[1]), features.T @ wanted)
+    head = model.classifier()  # type: ignore[operator]
+    with torch.no_grad():
+        head.weight.copy_(fitted[:-1].T)
+        head.bias.copy_(fitted[-1])
+    path = export(model, CLASSES, settings, tmp_path).files[0]
     choices = (Choice("onnxruntime"), Choice("openvino", "bf16"))
-    exact, rough = (Graph(path, choice=choice).run_images(pixels)["output1"] for choice in choices)
-    assert set(exact.argmax(axis=1)) == {0, 1, 2}
+    exact, rough = (Graph(path, choice=choice).run_images(pixels[60:])["output1"] for choice in choices)
+    assert (exact.argmax(axis=1) == kinds[60:]).mean() > 0.9
     assert (rough.argmax(axis=1) == exact.argmax(axis=1)).mean() >= 0.995
 
 
