@@ -160,8 +160,9 @@ def main() -> int:
             )
         run_gates(stages)
         stages.run("tests on the embedded defaults", [*embedded, "--durations=25"])
-    # Apart from the browser's, which leave their event loop running in the process.
-    stages.run("tests of the vision program", vision)
+    # Apart from the browser's, which leave their event loop running in the process. Two processes that each compute in
+    # two threads wait for each other.
+    stages.run("tests of the vision program", vision, OMP_NUM_THREADS="1")
     return stages.sum_up()
 
 
