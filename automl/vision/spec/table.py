@@ -519,7 +519,7 @@ _LOCATING = [
         "export_as_image",
         "bool",
         "segmentation",
-        "Prediction also writes each mask as an image.",
+        "`predict` also writes each mask as an image beside its output; a server answers with polygons.",
         _always(False),
     ),
     Row(
