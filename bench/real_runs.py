@@ -203,10 +203,12 @@ def go(run: Run, data: Path, labels: Path, output: Path, limit: int) -> str:
     metric = trained["primary_metric"]
     low, high = after[f"{metric}_interval"]
     held = sum(1 for _ in (labels / run.held).open(encoding="utf-8"))
+    measured = trained["images_per_second"]
+    speed = f"{measured:.1f} images/s" if measured else "the last of them after a break"
     return (
         f"| {run.name}, {run.task} | `{run.model}` | "
         f"{trained['training_images']}, {trained['validation_images']}, {held} | "
-        f"{trained['seconds']:.0f} ({trained['epochs']} epochs, {trained['images_per_second']:.1f} images/s) | "
+        f"{trained['seconds']:.0f} ({trained['epochs']} epochs, {speed}) | "
         f"{metric} | {before[metric]:.3f} | {after[metric]:.3f} ({low:.3f} to {high:.3f}) | {chance(run, labels)} |"
     )
 
