@@ -101,6 +101,8 @@ def test_a_family_learns_eight_images_by_heart(name: str, sample_data: Path) -> 
     model = models.build(
         name, task=task, num_classes=len(classes), settings=sizes, box_sizes=relative_sizes(images, targets)
     )
+    if segments:  # a fourth of the regions that masks are learned from, each of which costs as much as a small image
+        model.network.roi_heads.fg_bg_sampler.batch_size_per_image = 128
     kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[case["optimizer"]]
     more = {"momentum": 0.9, "nesterov": True} if case["optimizer"] == "sgd" else {}
     optimizer = kind(model.param_groups(), lr=case["rate"], **more)
