@@ -71,7 +71,7 @@ def test_the_runtime_says_what_torch_says(tmp_path: Path) -> None:
     thresholds = Thresholds(box_score=0.1, nms_iou=0.4, detections_per_image=7, mask_pixel_score=0.45)
     for request in (Request(), Request(thresholds)):
         wanted = [answer for _source, answer in predictor(SOURCES, request)]  # type: ignore[misc]
-        assert assert_same(said_by_runner(runner, SOURCES, request), wanted, allowed=1e-3) > 5
+        assert assert_same(said_by_runner(runner, SOURCES, request), wanted, allowed=1e-3) > 3
     pixels = torch.rand(1, 3, 128, 128)
     given, torchs = runner.outputs(pixels.numpy()), made.predict_step(pixels)[0]
     assert set(given) == {"boxes_0", "scores_0", "labels_0", "masks_0"}
