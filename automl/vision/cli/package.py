@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=(ONNX_RUNTIME, OPENVINO),
         default=ONNX_RUNTIME,
-        help="what the bundle's requirements install to compute with (onnxruntime); openvino is faster on Intel",
+        help="what the bundle's requirements install to compute with (onnxruntime); openvino also computes in bf16",
     )
     parser.add_argument("--dicom", action="store_true", help="also require the packages that read DICOM")
 

@@ -152,6 +152,31 @@ class VisionModel(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+class ConvolutionalDetector(VisionModel):
+    """A model on a ResNet whose batch statistics can be kept: a batch of two images says little about them. Started
+    from weights they stay as they are; a cold start has to learn them."""
+
+    _fixed_batch_norm = False
+
+    def body(self) -> nn.Module:
+        """The ResNet."""
+        raise NotImplementedError
+
+    def fix_batch_norm(self) -> None:
+        """Keeps the batch statistics and scales of the body as they are from now on."""
+        self._fixed_batch_norm = self.options["fixed_batch_norm"] = True
+        for norm in batch_norms(self.body()):
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> ConvolutionalDetector:
+        super().train(mode)
+        if self._fixed_batch_norm:
+            for norm in batch_norms(self.body()):
+                norm.eval()
+        return self
+
+
 class Normalize(nn.Module):
     """(pixels - mean) / std; the constants travel with the weights."""
 

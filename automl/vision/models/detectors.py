@@ -20,12 +20,11 @@ from automl.vision.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     ClassRows,
+    ConvolutionalDetector,
     Images,
     InputSpec,
     Target,
-    VisionModel,
     as_list,
-    batch_norms,
     value_of,
     without_crowds,
 )
@@ -33,7 +32,7 @@ from automl.vision.models.catalogue import Architecture
 from automl.vision.requests import Thresholds
 
 
-class TorchvisionDetector(VisionModel):
+class TorchvisionDetector(ConvolutionalDetector):
     """The networks resize by `min_size` and `max_size` themselves; boxes come back in pixels of the tensor given.
 
     Started from weights, the backbone's batch statistics stay as they are (a batch of two images says little about
@@ -61,7 +60,6 @@ class TorchvisionDetector(VisionModel):
             input_spec=InputSpec(mean, std, {"min": shortest, "max": longest}),
         )
         self.mask_pixel_score = float(value_of(settings, "mask_pixel_score_threshold", 0.5))
-        self._fixed_batch_norm = False
         # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
         self._first_label = 0 if self.family == "retinanet" else 1
         self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
@@ -116,19 +114,8 @@ class TorchvisionDetector(VisionModel):
             rows["roi_heads.mask_predictor.mask_fcn_logits"] = ClassRows(before=1)
         return {f"network.{name}.{part}": value for name, value in rows.items() for part in ("weight", "bias")}
 
-    def fix_batch_norm(self) -> None:
-        """Keeps the backbone's batch statistics and scales as they are from now on."""
-        self._fixed_batch_norm = self.options["fixed_batch_norm"] = True
-        for norm in batch_norms(self.network.backbone.body):
-            norm.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> TorchvisionDetector:
-        super().train(mode)
-        if self._fixed_batch_norm:
-            for norm in batch_norms(self.network.backbone.body):
-                norm.eval()
-        return self
+    def body(self) -> nn.Module:
+        return cast(nn.Module, self.network.backbone.body)
 
     @contextmanager
     def _using(self, thresholds: Thresholds) -> Iterator[None]:

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automl.vision.models import squares
 from automl.vision.models.base import (
     ClassRows,
+    ConvolutionalDetector,
     Images,
     InputSpec,
     Normalize,
     Target,
-    VisionModel,
     as_list,
     batch_norms,
     value_of,
@@ -53,7 +53,7 @@ _SPREAD: Final = 0.05
 The published configuration says 0.01, with which a cold start takes its time."""
 
 
-class RtDetr(VisionModel):
+class RtDetr(ConvolutionalDetector):
     """Images are squeezed into a square of `image_size` pixels, whatever their shape; boxes go in and come out in
     pixels of the tensors given.
 
@@ -79,7 +79,6 @@ class RtDetr(VisionModel):
         self.box_score = float(value_of(settings, "box_score_threshold", 0.3))
         self.nms_iou = float(value_of(settings, "nms_iou_threshold", 1.0))
         self.most = int(value_of(settings, "box_detections_per_image", 100))
-        self._fixed_batch_norm = False
         self.normalize = Normalize(spec)
         self.network: Any = _network(_SHAPES[architecture.network], num_classes, self.side)
 
@@ -144,19 +143,8 @@ class RtDetr(VisionModel):
         }
         return rows | {"network.model.denoising_class_embed.weight": ClassRows(after=1)}
 
-    def fix_batch_norm(self) -> None:
-        """Keeps the backbone's batch statistics and scales as they are from now on."""
-        self._fixed_batch_norm = self.options["fixed_batch_norm"] = True
-        for norm in batch_norms(self.network.model.backbone):
-            norm.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> RtDetr:
-        super().train(mode)
-        if self._fixed_batch_norm:
-            for norm in batch_norms(self.network.model.backbone):
-                norm.eval()
-        return self
+    def body(self) -> nn.Module:
+        return cast(nn.Module, self.network.model.backbone)
 
     def _batch(self, images: Images) -> Tensor:
         batch: Tensor = self.normalize(squares.squares(images, self.side))

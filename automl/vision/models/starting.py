@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from automl.vision.models.base import VisionModel, batch_norms
+from automl.vision.models.base import ConvolutionalDetector, VisionModel, batch_norms
 from automl.vision.weights import Found, WeightsError, read
 
 _YOLOX_BLOCKS = {"conv1": "main", "conv2": "side", "conv3": "join", "m": "blocks"}
@@ -76,13 +76,13 @@ def start_from(model: VisionModel, found: Found) -> None:
     _load(model, state, found)
     model.start, model.start_tag = found.weights.start, found.weights.tag
     model.start_licence = found.weights.licence
-    if model.family in {"fasterrcnn", "retinanet", "maskrcnn", "rtdetrv2"}:
+    if isinstance(model, ConvolutionalDetector):
         if found.weights.tag.endswith(".coco_v1"):
             # Trained with norms that add nothing to the variance. Ours add eps, so the variance is given less of it:
             # that way the numbers are the same, and stay so in a checkpoint.
-            for norm in batch_norms(model.network.backbone.body):  # type: ignore[union-attr,arg-type]
+            for norm in batch_norms(model.body()):
                 cast(Tensor, norm.running_var).sub_(norm.eps)
-        model.fix_batch_norm()  # type: ignore[operator]
+        model.fix_batch_norm()
 
 
 def _load(model: VisionModel, state: Mapping[str, Tensor], found: Found) -> None:

@@ -30,6 +30,20 @@ class Default:
         return (not self.tasks or task in self.tasks) and (not self.models or model in self.models)
 
 
+YOLO: Final = ("yolov5",)
+QUERIES: Final = ("rtdetrv2_r18", "rtdetrv2_r50", "mask2former_swin_t")
+
+
+def value_for(value: Any, tasks: tuple[str, ...] = (), *models: str) -> Default:
+    """A default for these tasks and models; without any, for all that no earlier one fits."""
+    return Default(value, tasks, models)
+
+
+def always(value: Any) -> tuple[Default, ...]:
+    """The defaults of a row that has one for every task and model."""
+    return (Default(value),)
+
+
 @dataclass(frozen=True)
 class Row:
     """One hyperparameter. `name` is the v2 name, under which it is stored and shown.
