@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from automl.vision import models
 from automl.vision.models import catalogue, yolov5, yolov5_anchors, yolov5_loss
 from automl.vision.models.yolov5_network import Yolov5Network
+from automl.vision.requests import Limits
 
 GFLOPS = {"small": 16.5, "medium": 49.0, "large": 109.1, "extra_large": 205.7}
 PLAN_5_MILLIONS = {"small": 7.3, "medium": 21.4, "large": 47.0, "extra_large": 87.7}
@@ -146,7 +147,7 @@ def test_a_perfect_answer_has_almost_no_loss_and_is_decoded_to_the_box() -> None
     moved = [{"boxes": torch.tensor([[14.0, 24.0, 44.0, 48.0]]), "labels": torch.tensor([1])}]
     worse = yolov5_loss.losses(maps, moved, model.anchors)
     assert all(float(worse[name]) > float(losses[name]) + 0.1 for name in losses)
-    boxes, scores, labels = yolov5.suppress(model.decode(maps)[0], 0.1, 0.5, 300)
+    boxes, scores, labels = yolov5.suppress(model.decode(maps)[0], Limits(0.1, 0.5, 300))
     assert boxes.tolist() == [pytest.approx(box, abs=1e-2)]
     assert (labels.tolist(), scores[0].item()) == ([2], pytest.approx(1.0, abs=1e-3))
 
@@ -183,7 +184,7 @@ def test_suppression_is_within_a_class_and_a_score_is_a_product() -> None:
             [50.0, 50, 10, 10, 0.3, 0.3, 0.3],
         ]
     )
-    boxes, scores, labels = yolov5.suppress(rows, 0.1, 0.5, 300)
+    boxes, scores, labels = yolov5.suppress(rows, Limits(0.1, 0.5, 300))
     assert list(zip(labels.tolist(), scores.tolist(), strict=True)) == [
         (0, pytest.approx(0.81)),
         (1, pytest.approx(0.45)),

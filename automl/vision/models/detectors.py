@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from automl.vision import ops  # noqa: F401  # isort: skip  before torchvision
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -29,7 +28,7 @@ from automl.vision.models.base import (
     without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
-from automl.vision.requests import Thresholds
+from automl.vision.requests import Limits, Thresholds
 
 
 class TorchvisionDetector(ConvolutionalDetector):
@@ -59,10 +58,10 @@ class TorchvisionDetector(ConvolutionalDetector):
             family=architecture.family,
             input_spec=InputSpec(mean, std, {"min": shortest, "max": longest}),
         )
-        self.mask_pixel_score = float(value_of(settings, "mask_pixel_score_threshold", 0.5))
+        self.limits = Limits(most=100).set_by(settings)
         # What torchvision counts as class 0 is the background, except in RetinaNet, which has none.
         self._first_label = 0 if self.family == "retinanet" else 1
-        self.network: Any = _network(architecture, num_classes + self._first_label, settings, self.input_spec)
+        self.network: Any = _network(architecture, num_classes + self._first_label, self.input_spec)
         if self.family != "retinanet":
             _fix_scales(self.network.roi_heads)
 
@@ -74,11 +73,10 @@ class TorchvisionDetector(ConvolutionalDetector):
 
     @torch.no_grad()
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
-        chosen = thresholds or Thresholds()
-        with self._using(chosen):
-            found = self.network(as_list(images))
-        pixel_score = self.mask_pixel_score if chosen.mask_pixel_score is None else chosen.mask_pixel_score
-        return [self._result(one, pixel_score) for one in found]
+        limits = self.limits.asked_by(thresholds)
+        self._limit(limits)
+        found = self.network(as_list(images))
+        return [self._result(one, limits.mask_pixel_score) for one in found]
 
     def _result(self, found: dict[str, Tensor], pixel_score: float) -> dict[str, Tensor]:
         result = {
@@ -117,24 +115,11 @@ class TorchvisionDetector(ConvolutionalDetector):
     def body(self) -> nn.Module:
         return cast(nn.Module, self.network.backbone.body)
 
-    @contextmanager
-    def _using(self, thresholds: Thresholds) -> Iterator[None]:
-        """The network's own thresholds, replaced for one call where others were asked for."""
+    def _limit(self, limits: Limits) -> None:
+        """Gives the network its thresholds, which it keeps as attributes."""
         holder = self.network if self.family == "retinanet" else self.network.roi_heads
-        asked = {
-            "score_thresh": thresholds.box_score,
-            "nms_thresh": thresholds.nms_iou,
-            "detections_per_img": thresholds.detections_per_image,
-        }
-        before = {name: getattr(holder, name) for name in asked}
-        try:
-            for name, value in asked.items():
-                if value is not None:
-                    setattr(holder, name, value)
-            yield
-        finally:
-            for name, value in before.items():
-                setattr(holder, name, value)
+        holder.score_thresh, holder.nms_thresh = limits.box_score, limits.nms_iou
+        holder.detections_per_img = limits.most
 
 
 class ExactBoxes(BoxCoder):
@@ -144,21 +129,16 @@ class ExactBoxes(BoxCoder):
         return cast(Tensor, super().decode_single(rel_codes.float(), boxes.float()))
 
 
-def _network(architecture: Architecture, classes: int, settings: Mapping[str, Any], spec: InputSpec) -> nn.Module:
-    score = float(value_of(settings, "box_score_threshold", 0.3))
-    overlap = float(value_of(settings, "nms_iou_threshold", 0.5))
-    most = int(value_of(settings, "box_detections_per_image", 100))
+def _network(architecture: Architecture, classes: int, spec: InputSpec) -> nn.Module:
     sizes = {"min_size": spec.sizes["min"], "max_size": spec.sizes["max"]}
     pixels = {"image_mean": list(spec.mean), "image_std": list(spec.std)}
     if architecture.family == "retinanet":
         backbone = _backbone(architecture, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
-        limits = {"score_thresh": score, "nms_thresh": overlap, "detections_per_img": most}
-        network = RetinaNet(backbone, classes, **sizes, **pixels, **limits)
+        network = RetinaNet(backbone, classes, **sizes, **pixels)
         network.box_coder = _exact(network.box_coder)
         return network
     kind = MaskRCNN if architecture.family == "maskrcnn" else FasterRCNN
-    limits = {"box_score_thresh": score, "box_nms_thresh": overlap, "box_detections_per_img": most}
-    network = kind(_backbone(architecture), classes, **sizes, **pixels, **limits)
+    network = kind(_backbone(architecture), classes, **sizes, **pixels)
     for part in (network.rpn, network.roi_heads):
         part.box_coder = _exact(part.box_coder)
     return network

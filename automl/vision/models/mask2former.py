@@ -25,7 +25,6 @@ from automl.vision.models.base import (
     Target,
     VisionModel,
     as_list,
-    value_of,
     without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
@@ -60,10 +59,7 @@ class Mask2Former(VisionModel):
         super().__init__(
             name=architecture.name, task=task, num_classes=num_classes, family=architecture.family, input_spec=spec
         )
-        self.box_score = float(value_of(settings, "box_score_threshold", 0.3))
-        self.nms_iou = float(value_of(settings, "nms_iou_threshold", 1.0))
-        self.most = int(value_of(settings, "box_detections_per_image", 100))
-        self.mask_pixel_score = float(value_of(settings, "mask_pixel_score_threshold", 0.5))
+        self.limits = squares.LIMITS.set_by(settings)
         self.normalize = Normalize(spec)
         self.network: Any = _network(num_classes, self.side)
 
@@ -88,20 +84,17 @@ class Mask2Former(VisionModel):
 
     @torch.no_grad()
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
-        chosen = thresholds or Thresholds()
-        lowest = self.box_score if chosen.box_score is None else chosen.box_score
-        overlap = self.nms_iou if chosen.nms_iou is None else chosen.nms_iou
-        most = chosen.detections_per_image or self.most
-        pixel_score = self.mask_pixel_score if chosen.mask_pixel_score is None else chosen.mask_pixel_score
+        limits = self.limits.asked_by(thresholds)
         logits, drawn = said(self.network, self._batch(images))
         results = []
         for each, masks, image in zip(logits.float(), drawn.float(), as_list(images), strict=True):
-            query, labels, scores = squares.best(each.softmax(dim=1)[:, :-1] * certainty(masks)[:, None], lowest)
-            found = _in_image(masks, query, image.shape[-2:], pixel_score)
+            sure = each.softmax(dim=1)[:, :-1] * certainty(masks)[:, None]
+            query, labels, scores = squares.best(sure, limits.box_score)
+            found = _in_image(masks, query, image.shape[-2:], limits.mask_pixel_score)
             seen = found.flatten(1).any(dim=1)
             labels, scores, found = labels[seen], scores[seen], found[seen]
             boxes = _around(found)
-            kept = squares.apart(boxes, scores, labels, overlap)[:most]
+            kept = squares.apart(boxes, scores, labels, limits.nms_iou)[: limits.most]
             results.append({"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept], "masks": found[kept]})
         return results
 

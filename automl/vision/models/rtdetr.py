@@ -22,7 +22,6 @@ from automl.vision.models.base import (
     Target,
     as_list,
     batch_norms,
-    value_of,
     without_crowds,
 )
 from automl.vision.models.catalogue import Architecture
@@ -76,9 +75,7 @@ class RtDetr(ConvolutionalDetector):
         super().__init__(
             name=architecture.name, task=task, num_classes=num_classes, family=architecture.family, input_spec=spec
         )
-        self.box_score = float(value_of(settings, "box_score_threshold", 0.3))
-        self.nms_iou = float(value_of(settings, "nms_iou_threshold", 1.0))
-        self.most = int(value_of(settings, "box_detections_per_image", 100))
+        self.limits = squares.LIMITS.set_by(settings)
         self.normalize = Normalize(spec)
         self.network: Any = _network(_SHAPES[architecture.network], num_classes, self.side)
 
@@ -111,16 +108,13 @@ class RtDetr(ConvolutionalDetector):
 
     @torch.no_grad()
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
-        chosen = thresholds or Thresholds()
-        lowest = self.box_score if chosen.box_score is None else chosen.box_score
-        overlap = self.nms_iou if chosen.nms_iou is None else chosen.nms_iou
-        most = chosen.detections_per_image or self.most
+        limits = self.limits.asked_by(thresholds)
         logits, boxes = said(self.network, self._batch(images))
         results = []
         for each, places, image in zip(logits, boxes, as_list(images), strict=True):
-            query, labels, scores = squares.best(each.sigmoid(), lowest)
+            query, labels, scores = squares.best(each.sigmoid(), limits.box_score)
             corners = squares.absolute(places[query], *image.shape[-2:])
-            kept = squares.apart(corners, scores, labels, overlap)[:most]
+            kept = squares.apart(corners, scores, labels, limits.nms_iou)[: limits.most]
             results.append({"boxes": corners[kept], "scores": scores[kept], "labels": labels[kept]})
         return results
 

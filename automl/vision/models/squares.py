@@ -18,8 +18,11 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from automl.vision.models.base import Images, as_list, value_of
+from automl.vision.requests import Limits
 
 STRIDE: Final = 32
+LIMITS: Final = Limits(nms_iou=1.0, most=100)
+"""Each query stands for one object, so that nothing is suppressed unless it is asked for."""
 
 
 def side_of(settings: Mapping[str, Any]) -> int:

@@ -30,7 +30,7 @@ from automl.vision.models.base import (
 from automl.vision.models.catalogue import Architecture, yolo_size_of
 from automl.vision.models.yolov5_anchors import fit_anchors
 from automl.vision.models.yolov5_network import STRIDES, Yolov5Network
-from automl.vision.requests import Thresholds
+from automl.vision.requests import Limits, Thresholds
 
 MAX_CANDIDATES = 4096
 """Boxes per image, best first, that suppression looks at."""
@@ -71,8 +71,7 @@ class Yolov5(VisionModel):
         super().__init__(name=architecture.name, task=task, num_classes=num_classes, family="yolov5", input_spec=spec)
         self.size = yolo_size_of(str(value_of(settings, "model_size", "medium")))
         self.options = {"plan": plan, "scale": scale}
-        self.box_score = float(value_of(settings, "box_score_threshold", 0.1))
-        self.nms_iou = float(value_of(settings, "nms_iou_threshold", 0.5))
+        self.limits = Limits(box_score=0.1, most=MAX_DETECTIONS).set_by(settings)
         self.multi_scale = bool(value_of(settings, "multi_scale", False))
         self.normalize = Normalize(spec)
         self.network = Yolov5Network(self.size, num_classes, plan)
@@ -114,15 +113,12 @@ class Yolov5(VisionModel):
 
     @torch.no_grad()
     def predict_step(self, images: Images, thresholds: Thresholds | None = None) -> list[dict[str, Tensor]]:
-        chosen = thresholds or Thresholds()
-        score = self.box_score if chosen.box_score is None else chosen.box_score
-        overlap = self.nms_iou if chosen.nms_iou is None else chosen.nms_iou
-        most = chosen.detections_per_image or MAX_DETECTIONS
+        limits = self.limits.asked_by(thresholds)
         batch, placed = self._letterbox(images)
         sizes = [tuple(image.shape[-2:]) for image in as_list(images)]
         results = []
         for row, (scale, left, top), (height, width) in zip(self.decode(self(batch)), placed, sizes, strict=True):
-            boxes, scores, labels = suppress(row, score, overlap, most)
+            boxes, scores, labels = suppress(row, limits)
             boxes = (boxes - boxes.new_tensor([left, top, left, top])) / scale
             boxes = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
             results.append({"boxes": boxes, "scores": scores, "labels": labels})
@@ -182,19 +178,19 @@ def letterbox(image: Tensor, size: int) -> tuple[Tensor, tuple[float, float, flo
     return padded, (scale, float(left), float(top))
 
 
-def suppress(rows: Tensor, score: float, overlap: float, most: int) -> tuple[Tensor, Tensor, Tensor]:
+def suppress(rows: Tensor, limits: Limits) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes (N, 4; x1 y1 x2 y2), scores (N,) descending and labels (N,) from decoded rows (positions, 5 + classes).
 
-    A score is objectness × class probability and has to reach `score`; a box may stand for several classes; suppression
-    is within a class.
+    A score is objectness × class probability and has to reach that of `limits`; a box may stand for several classes;
+    suppression is within a class.
     """
     scores = rows[:, 4:5] * rows[:, 5:]
-    position, label = torch.nonzero(scores >= score, as_tuple=True)
+    position, label = torch.nonzero(scores >= limits.box_score, as_tuple=True)
     values = scores[position, label]
     values, order = values.sort(descending=True, stable=True)
     order, values = order[:MAX_CANDIDATES], values[:MAX_CANDIDATES]
     position, label = position[order], label[order]
     centre, half = rows[position, :2], rows[position, 2:4] / 2
     boxes = torch.cat([centre - half, centre + half], dim=1)
-    kept = batched_nms(boxes, values, label, overlap)[:most]
+    kept = batched_nms(boxes, values, label, limits.nms_iou)[: limits.most]
     return boxes[kept], values[kept], label[kept]

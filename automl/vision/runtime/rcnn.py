@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.vision.requests import Limits
 from automl.vision.suppression import grouped_nms
 
 from . import boxes, pixels
 from .graphs import Graph
-from .limits import Limits
 from .masks import pasted
 from .sizing import Sized, by_shape, sized
 

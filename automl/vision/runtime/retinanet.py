@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.vision.requests import Limits
 from automl.vision.suppression import grouped_nms
 
 from . import boxes, pixels
 from .graphs import Graph
-from .limits import Limits
 from .sizing import by_shape, sized
 
 Floats = NDArray[np.float32]

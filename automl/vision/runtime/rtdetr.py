@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.vision.requests import Limits
+
 from . import boxes, squares
 from .graphs import Graph
-from .limits import Limits
 
 Floats = NDArray[np.float32]
 Found = dict[str, NDArray[Any]]

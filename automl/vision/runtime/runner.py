@@ -17,12 +17,11 @@ from automl.vision.data.crops import centre_crop
 from automl.vision.engines import Choice
 from automl.vision.errors import DataError
 from automl.vision.polygons import MAX_POINTS
-from automl.vision.requests import Request
+from automl.vision.requests import Limits, Request
 from automl.vision.spec import tasks
 
 from .classifier import Classifier
 from .graphs import HEADS, MODEL, Graph
-from .limits import Limits
 from .mask2former import Mask2Former
 from .rcnn import Rcnn
 from .retinanet import RetinaNet
@@ -66,6 +65,7 @@ class Runner:
         self.batch_size = int(self.settings["validation_batch_size"])
         self._model = model
         self._rule = images.resize_rule(self.task, self.settings)
+        self._limits = Limits().set_by(self.settings)
         self._grid = tiling.Grid.of(self.settings) if self.task == tasks.DETECTION else None
 
     @classmethod
@@ -140,7 +140,7 @@ class Runner:
         if self.task in tasks.CLASSIFIES:
             rows = [row for part in _parts(shown, self.batch_size) for row in self._model.scores(part)]
             return [Answer(answers.of_scores(row.tolist(), self.classes), {"probs": row}) for row in rows]
-        limits = Limits.of(self.settings, asked.thresholds)
+        limits = self._limits.asked_by(asked.thresholds)
         grid = asked.tiles or self._grid
         if grid is None:
             found = self._find(shown, limits)
@@ -155,7 +155,7 @@ class Runner:
         pixels."""
         if isinstance(self._model, Classifier | Yolov5):
             return self._model.outputs(batch)
-        limits = Limits.of(self.settings, (request or Request()).thresholds)
+        limits = self._limits.asked_by((request or Request()).thresholds)
         named: dict[str, Array] = self._model.outputs(batch, limits)
         return named
 

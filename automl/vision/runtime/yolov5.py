@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.vision.requests import Limits
 from automl.vision.suppression import grouped_nms
 
 from . import pixels
 from .boxes import best, sigmoid
 from .graphs import Graph
-from .limits import Limits
 
 GREY: Final = 114 / 255
 MAX_CANDIDATES: Final = 4096
