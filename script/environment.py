@@ -155,11 +155,23 @@ def same_python():
     return answer.decode().strip() == repr(sys.version_info[:2])
 
 
+def start_compiling(processes):
+    """Compiles what is installed to bytecode, on so many cores (0: all); pip would do it on one, after its own work.
+
+    How it ends does not matter: packages bring a few files for newer Pythons, and what is not compiled here is compiled
+    when it is imported.
+    """
+    with (VENV / "compile.log").open("ab") as output:
+        command = [str(venv_python()), "-m", "compileall", "-q", "-j", str(processes), str(VENV / "lib")]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+
 def install(kind):
     """Installs the packages of `kind` into .venv: torch and its partner first, then the rest around them."""
-    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
     if (ROOT / "constraints.txt").exists():
         command += ["-c", "constraints.txt"]
+    compiling = None
     if kind != "start":
         import torch_pair
 
@@ -169,9 +181,16 @@ def install(kind):
                 "Free some space and run this again."
             )
         torch_pair.install(venv_python(), ROOT / "constraints.txt", run_logged, say, Trouble)
+        compiling = start_compiling(1)  # beside pip, which uses one core
     for name in FILES[kind]:
         command += ["-r", name]
-    run_logged(command, "Installing packages")
+    try:
+        run_logged(command, "Installing packages")
+    finally:
+        if compiling:
+            compiling.terminate()
+            compiling.wait()
+    start_compiling(0).wait()
 
 
 def ensure(kind):

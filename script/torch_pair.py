@@ -60,7 +60,7 @@ def install(python, constraints, run, say, trouble):
         raise trouble("constraints.txt has to pin both torch and torchvision.")
     if is_installed(python, pins):
         return
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
     if wants_cpu_index(python, pins):
         try:
             run([*command, "--index-url", CPU_INDEX, *pins], "Installing torch for the CPU")
