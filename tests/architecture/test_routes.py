@@ -20,7 +20,7 @@ from projects.models import Workspace
 from tests.architecture import routes
 from tests.architecture.routes import APART, EXPECTED, METHODS, SAFE, Route
 from tests.architecture.world import MARK, World, ask, everything, said, signed_in, standing, text, undone
-from tests.support.api import PROBLEM, as_person
+from tests.support.api import PROBLEM
 
 ROUTES = [route for route in routes.all_routes() if route.name not in APART]
 PLAIN = [route for route in ROUTES if not route.is_admin]
@@ -94,7 +94,7 @@ def test_strangers_see_and_change_nothing(world: World, route: Route, method: st
     rule = EXPECTED[route.name].rules[method]
     for name in [*world.strangers, *(world.programs if route.is_api else ())]:
         with undone():
-            reply = ask(world.programs.get(name) or as_person(world.strangers[name]), world, route, method)
+            reply = ask(world.programs.get(name) or signed_in(world, name), world, route, method)
             unchanged = everything() == world.before
         where = f"{name}: {method} {route.name}: {said(reply)}"
         assert reply.status_code < 500, where
@@ -179,7 +179,7 @@ def test_the_admin_is_for_administrators_and_never_breaks(world: World, route: R
         return
     public = {"admin:login"}
     with undone():
-        owner, administrator = signed_in(world, "owner"), as_person(world.strangers["administrator"])
+        owner, administrator = signed_in(world, "owner"), signed_in(world, "administrator")
         for client in (APIClient(), owner):
             reply = client.get(address)
             if route.name in public:
