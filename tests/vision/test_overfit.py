@@ -15,6 +15,7 @@ from torch import Tensor
 
 from automl.vision import metrics, models
 from automl.vision.metrics.matching import as_array
+from automl.vision.models import mask2former
 
 pytestmark = pytest.mark.long
 
@@ -87,13 +88,15 @@ CASES: dict[str, dict[str, Any]] = {
     "retinanet_resnet50_fpn": {"side": 192, "steps": 500, "optimizer": "adamw", "rate": 2e-4, "batch": 4},
     "maskrcnn_resnet18_fpn": {"side": 256, "steps": 400, "optimizer": "adamw", "rate": 2e-4, "batch": 4},
     "rtdetrv2_r18": {"side": 192, "steps": 300, "optimizer": "adamw", "rate": 3e-4, "batch": 4},
+    "mask2former_swin_t": {"side": 128, "steps": 300, "optimizer": "adamw", "rate": 2e-4, "batch": 4, "longest": 0.1},
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_family_learns_eight_images_by_heart(name: str, sample_data: Path) -> None:
+def test_a_family_learns_eight_images_by_heart(name: str, sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[name]
-    segments = name.startswith("maskrcnn")
+    segments = name.startswith("mask")
+    monkeypatch.setattr(mask2former, "QUERIES", 20)  # twice as many as the images have objects
     images, targets, classes = (nuclei if segments else cards)(sample_data, case["side"])
     task = "image-instance-segmentation" if segments else "image-object-detection"
     torch.manual_seed(0)
@@ -101,7 +104,9 @@ def test_a_family_learns_eight_images_by_heart(name: str, sample_data: Path) -> 
     model = models.build(
         name, task=task, num_classes=len(classes), settings=sizes, box_sizes=relative_sizes(images, targets)
     )
-    if segments:  # a fourth of the regions that masks are learned from, each of which costs as much as a small image
+    if name.startswith("mask2former"):  # points of a mask that the losses look at
+        model.network.criterion.num_points = 1024
+    elif segments:  # a fourth of the regions that masks are learned from, each of which costs as much as a small image
         model.network.roi_heads.fg_bg_sampler.batch_size_per_image = 128
     kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[case["optimizer"]]
     more = {"momentum": 0.9, "nesterov": True} if case["optimizer"] == "sgd" else {}
@@ -115,6 +120,7 @@ def test_a_family_learns_eight_images_by_heart(name: str, sample_data: Path) -> 
         losses = model.training_step([images[i] for i in chosen], [targets[i] for i in chosen])
         optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), case.get("longest", math.inf))
         optimizer.step()
         if step % 50 == 49:
             best = max(best, precision_of(model.eval(), task, images, targets, classes))

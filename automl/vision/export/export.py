@@ -118,6 +118,7 @@ def _write(part: Traced, path: Path, said: str, name: str) -> None:
                 dynamic_shapes=(shapes,) if takes_any_number else shapes,
                 opset_version=OPSET,
                 dynamo=True,
+                optimize=part.simplified,
                 verbose=False,
             )
         if program is None:

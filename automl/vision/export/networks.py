@@ -32,13 +32,15 @@ BATCHES: Final = (2, 1)
 class Traced:
     """A network to be written. `trials` are inputs by name: it is traced with the first and tried with all. `free` says
     which dimensions of an input may have any size, and what they are called. With `any_order` the rows of the outputs,
-    (B, rows, …), belong together and may come in another order: rounding decides between queries that are as good."""
+    (B, rows, …), belong together and may come in another order: rounding decides between queries that are as good.
+    `simplified`: the exporter looks for what of the graph it can write shorter."""
 
     network: nn.Module
     trials: list[dict[str, Tensor]]
     outputs: list[str]
     free: dict[str, dict[int, str]]
     any_order: bool = False
+    simplified: bool = True
 
 
 def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> list[Traced]:
@@ -61,7 +63,9 @@ def parts_of(model: VisionModel, *, normalize: bool, batch_size: int | None) -> 
         return [replace(traced, any_order=True)]
     if model.family == "mask2former":
         side = model.input_spec.sizes["image"]
-        return [_of_images(QueryMasks(first, model), ["logits", "masks"], batch_size, side)]
+        traced = _of_images(QueryMasks(first, model), ["logits", "masks"], batch_size, side)
+        # Its thousands of nodes would be searched for minutes; the runtime shortens what matters when it loads them.
+        return [replace(traced, simplified=False)]
     side = model.input_spec.sizes["validation_crop"]
     return [_of_images(Logits(first, model), ["output1"], batch_size, side)]
 

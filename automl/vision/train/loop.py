@@ -155,7 +155,8 @@ class Trainer:
                 size = speed.probe_batch(self.size, self._try)
             self._resize(size)
         if self.task in tasks.CLASSIFIES:
-            batch = self._first_batch(min(self.size.batch, 16))
+            # Few images on a CPU, where sixteen steps forward and back may take ten seconds.
+            batch = self._first_batch(min(self.size.batch, 4 if self.device.type == "cpu" else 16))
             self.layout, note = speed.choose_layout(
                 self.settings["memory_format"], self.model, lambda layout: self._try_on(batch, layout)
             )

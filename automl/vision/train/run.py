@@ -9,20 +9,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from automl.vision import description
-from automl.vision.data.loader import Loader, Sampler
 from automl.vision.description import ARTIFACTS, Description, write_json
 from automl.vision.errors import DataError, UsageError, VisionError
 from automl.vision.spec import Resolved, resolve, tasks
-from automl.vision.transforms import Batch, Pipeline
 
-from . import checkpoints, frozen
-from .datasets import ImageSet, RunData, gather, workers_for
+from . import checkpoints, first_model
+from .datasets import RunData, gather
 from .distributed import World
 from .job import Builder, Evaluator, TrainJob, TrainResult, default_build, default_evaluate
 from .loop import Trainer, numbers
@@ -31,7 +28,6 @@ from .validating import write_predictions
 
 if TYPE_CHECKING:
     from automl.vision.models.base import VisionModel
-    from automl.vision.models.classifiers import Classifier
 
 
 def train(
@@ -118,7 +114,7 @@ class _Run:
             fingerprint=_fingerprint(settings, data),
         )
         resumes = job.resume and has_begun
-        stages, baseline = ([], None) if resumes else self._frozen_stage(trainer, model, data)
+        stages, baseline = ([], None) if resumes else first_model.measure(trainer)
         stages = self._remember_stages(stages, resumes)
         trainer.fit(resume=job.resume, baseline=baseline)
         return self._finish(trainer, data, start, warnings, stages, begin)
@@ -147,64 +143,6 @@ class _Run:
         if self.settings["layers_to_freeze"]:
             model.freeze(self.settings["layers_to_freeze"])
         return model.to(self.device), start, sentences
-
-    # --- The first model in seconds ----------------------------------------------------------------------------------
-
-    def _frozen_stage(
-        self, trainer: Trainer, model: VisionModel, data: RunData
-    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """Fits the last layer on features of the untouched network and measures that (classification only)."""
-        if not self.settings.get("frozen_features_first"):
-            return [], None
-        begin = time.monotonic()
-        features, targets = self._features(trainer, model, data.training)
-        head = cast("Classifier", model).classifier()
-        untrained = {name: value.clone() for name, value in head.state_dict().items()}
-        strength = frozen.fit_head(head, features, targets, self.resolved.task)
-        metrics, trainer.predictions = trainer.validator.run(model, lambda done, total: None)
-        seconds = time.monotonic() - begin
-        primary = tasks.primary_metric(self.resolved.task)
-        self.report(
-            Progress(
-                "frozen_features",
-                len(features),
-                len(features),
-                metrics=numbers(metrics),
-                message=f"First model after {seconds:.1f} s: {primary} {metrics[primary]:.4f}",
-            )
-        )
-        stage = {
-            "name": "frozen_features",
-            "primary_metric": primary,
-            "value": metrics[primary],
-            "metrics": numbers(metrics),
-            "l2": strength,
-            "seconds": round(seconds, 3),
-            "images_per_second": round((len(features) + len(data.validation)) / seconds, 2),
-        }
-        if model.start == "cold":
-            # Untrained batch norms compute other features in training than those that were measured: a head made for
-            # these would be worse than none.
-            head.load_state_dict(untrained)
-            trainer.predictions = {}
-            return [stage], None
-        return [stage], metrics
-
-    def _features(self, trainer: Trainer, model: VisionModel, data: ImageSet) -> tuple[Tensor, Tensor]:
-        """Features `[N,D]` of all images as validation sees them, and their targets."""
-        pipeline = Pipeline(data.task, self.settings, data.look, len(data), training=False)
-        sampler = Sampler(len(data), self.settings["validation_batch_size"], shuffle=False)
-        loader: Loader[Batch] = Loader(sampler, pipeline.prepare, pipeline.collate, workers=workers_for(self.settings))
-        rows, targets = [], []
-        model.eval()
-        with torch.no_grad(), trainer.autocast():
-            for batch in loader.epoch(0):
-                images, wanted = batch.to(self.device)
-                rows.append(model.embed(images).float())
-                targets.append(wanted)
-                done = sum(len(each) for each in rows)
-                self.report(Progress("frozen_features", done, len(data)))
-        return torch.cat(rows), torch.cat(targets)
 
     def _remember_stages(self, stages: list[dict[str, Any]], resumes: bool) -> list[dict[str, Any]]:
         path = self.job.output / "checkpoints" / "stages.json"
