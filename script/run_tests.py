@@ -143,6 +143,9 @@ def main() -> int:
     # In the order of tests/conftest.py: the scheduler's own begins with the files that have the most tests.
     embedded = [*pytest, "-m", marks, "--ignore=tests/vision", *parallel, "--no-loadscope-reorder", "-q"]
     vision = [*pytest, "-m", marks, "tests/vision", *parallel, "-q", "--durations=15"]
+    if not marks:
+        # The scheduler's own order ends with the files of few tests, which are the longest: one core would wait.
+        vision.append("--no-loadscope-reorder")
     binaries = postgres_binaries()
     with ExitStack() as beside:
         if binaries is None:

@@ -20,6 +20,7 @@ from automl.vision.spec import resolve, tasks
 
 CLASSES = ["red", "green", "blue"]
 CROP = {"training_crop_size": 64, "validation_crop_size": 64, "validation_resize_size": 72}
+CROP_14 = {"training_crop_size": 70, "validation_crop_size": 70, "validation_resize_size": 80}  # patches of 14 pixels
 # torchvision pads images to the size of the largest in their batch, and then says something else about them: one each.
 RANGE = {
     "validation_batch_size": 1,
@@ -64,7 +65,7 @@ def make(name: str, *, task: str | None = None, **given: Any) -> tuple[VisionMod
     evaluation mode; and its effective settings."""
     architecture = models.ARCHITECTURES[name]
     task = task or architecture.tasks[0]
-    own = SETTINGS.get(architecture.family, CROP)
+    own = SETTINGS.get(architecture.family, CROP_14 if "patch14" in architecture.network else CROP)
     settings = resolve(task, name, {"validation_batch_size": 2, **own, **given}).effective
     torch.manual_seed(0)
     model = models.build(name, task=task, num_classes=len(CLASSES), settings=settings)
