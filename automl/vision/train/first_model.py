@@ -4,7 +4,7 @@ fine-tuning. Where features of all images take long, a part of them is looked at
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
@@ -26,10 +26,8 @@ EARLY: Final = 20.0
 """Seconds of computing features after which, where as many are still to come, a first look is taken."""
 _CPU_BATCH: Final = 16  # so that the time is looked at every few seconds; a CPU is no faster with larger ones
 
-Clock = Callable[[], float]
 
-
-def measure(trainer: Trainer, clock: Clock = time.monotonic) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def measure(trainer: Trainer) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """([the stage as run.json has it], metrics that fine-tuning has to beat): both empty where it is not asked for, the
     metrics None for a cold start, which does not begin from this head.
 
@@ -38,7 +36,7 @@ def measure(trainer: Trainer, clock: Clock = time.monotonic) -> tuple[list[dict[
     """
     if not trainer.settings.get("frozen_features_first"):
         return [], None
-    begin = clock()
+    begin = time.monotonic()
     model, data = cast("Classifier", trainer.model), trainer.data
     head = model.classifier()
     untrained = {name: value.clone() for name, value in head.state_dict().items()}
@@ -46,13 +44,13 @@ def measure(trainer: Trainer, clock: Clock = time.monotonic) -> tuple[list[dict[
     for batch in _features(trainer, data.training):
         seen.add(*batch)
         trainer.report(Progress("frozen_features", len(seen), len(data.training)))
-        passed = clock() - begin
+        passed = time.monotonic() - begin
         to_come = passed / len(seen) * (len(data.training) + len(data.validation) - len(seen))
         if early is None and passed >= EARLY and to_come > EARLY:
-            early = _look(trainer, seen, begin, clock)
+            early = _look(trainer, seen, begin)
     strength = frozen.fit_head(head, seen.inputs, seen.targets, trainer.task)
     metrics, trainer.predictions = trainer.validator.run(trainer.model, lambda done, total: None)
-    seconds = clock() - begin
+    seconds = time.monotonic() - begin
     primary = tasks.primary_metric(trainer.task)
     _say(trainer, len(seen), metrics, f"First model after {seconds:.1f} s: {primary} {metrics[primary]:.4f}")
     stage = {
@@ -74,13 +72,13 @@ def measure(trainer: Trainer, clock: Clock = time.monotonic) -> tuple[list[dict[
     return [stage], metrics
 
 
-def _look(trainer: Trainer, seen: _Features, begin: float, clock: Clock) -> dict[str, Any]:
+def _look(trainer: Trainer, seen: _Features, begin: float) -> dict[str, Any]:
     """Fits another head on what was seen so far and measures it, on as many images as half of EARLY allows."""
     data, task = trainer.data, trainer.task
-    held, mark = _Features(), clock()
+    held, mark = _Features(), time.monotonic()
     for batch in _features(trainer, data.validation):
         held.add(*batch)
-        if clock() - mark >= EARLY / 2:
+        if time.monotonic() - mark >= EARLY / 2:
             break
     head = nn.Linear(seen.inputs.shape[1], len(data.classes), device=trainer.device)
     frozen.fit_head(head, seen.inputs, seen.targets, task)
@@ -91,7 +89,7 @@ def _look(trainer: Trainer, seen: _Features, begin: float, clock: Clock) -> dict
         task, scores, held.targets.cpu(), classes=data.classes, settings=trainer.settings
     )
     primary = tasks.primary_metric(task)
-    seconds = clock() - begin
+    seconds = time.monotonic() - begin
     _say(
         trainer,
         len(seen),
