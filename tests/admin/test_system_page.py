@@ -85,11 +85,9 @@ def test_no_worker_is_said_in_words(ada: Client, store: redis.Redis) -> None:
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/0", "unix:///nowhere/valkey.sock", "stub://"])
 def test_a_broker_that_is_away_is_said_in_words(ada: Client, settings: Any, url: str) -> None:
     settings.REDIS_URL = url.format(port=free_port())
-    started = time.monotonic()
     page = text(ada)
     assert "The broker does not answer. Jobs are kept" in page
     assert "Versions" in page and "FileSystemStorage · answers" in page
-    assert time.monotonic() - started < 10
 
 
 def test_a_data_folder_that_cannot_be_read_is_said_in_words(ada: Client, monkeypatch: Any, tmp_path: Path) -> None:
