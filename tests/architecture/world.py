@@ -202,9 +202,10 @@ def ask(client: APIClient, world: World, route: Route, method: str, data: Any = 
     return reply
 
 
-def signed_in(world: World, name: str) -> APIClient:
-    """A browser in which a person or a stranger of this name has signed in; each request brings a fresh one."""
-    client = APIClient()
+def signed_in(world: World, name: str, *, check_csrf: bool = False) -> APIClient:
+    """A browser in which a person or a stranger of this name has signed in; each request brings a fresh one. With
+    `check_csrf` it is held to CSRF as a real one."""
+    client = APIClient(enforce_csrf_checks=check_csrf)
     client.cookies[settings.SESSION_COOKIE_NAME] = world.sessions[name]
     return client
 
