@@ -11,14 +11,9 @@ from labeling_site.core.models import Job
 from projects.models import ApiKey, ClassExample, Invitation, Project
 from projects.services import api_keys, counters, invitations
 from tests import factories
-from tests.admin.rows import Rows, act, everything, list_address, make_rows, make_staff, make_superuser, says, signed_in
+from tests.admin.rows import Rows, act, everything, list_address, make_staff, make_superuser, says, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
-
-
-@pytest.fixture
-def rows() -> Rows:
-    return make_rows()
 
 
 def test_a_project_is_paused_and_started_again(rows: Rows) -> None:

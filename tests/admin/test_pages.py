@@ -23,11 +23,6 @@ SECRET_NAME = re.compile(r"password|secret|token|_hash$")
 
 
 @pytest.fixture
-def rows() -> Rows:
-    return make_rows()
-
-
-@pytest.fixture
 def ada(rows: Rows) -> Client:
     return signed_in(make_superuser())
 

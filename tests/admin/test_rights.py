@@ -14,7 +14,6 @@ from tests.admin.rows import (
     Rows,
     everything,
     list_address,
-    make_rows,
     make_staff,
     make_superuser,
     our_models,
@@ -53,11 +52,6 @@ def every_right() -> dict[str, Any]:
 
 
 # --- Tables are read-only --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def rows() -> Rows:
-    return make_rows()
 
 
 def values(row: Model) -> dict[str, str]:

@@ -7,16 +7,11 @@ from django.test import Client
 
 from projects.models import User
 from projects.pages import throttle
-from tests.admin.rows import Rows, everything, make_rows, make_superuser, row_address, signed_in
+from tests.admin.rows import Rows, everything, make_superuser, row_address, signed_in
 from tests.factories import PASSWORD, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
 RAISED = {"email": "eve@example.org", "name": "Eve", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
-
-
-@pytest.fixture
-def rows() -> Rows:
-    return make_rows()
 
 
 def test_visitors_are_led_to_the_sign_in_and_back() -> None:
