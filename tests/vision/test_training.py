@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from automl.vision import metrics, predictions
 from automl.vision.errors import DataError, Stopped, UsageError, VisionError
 from automl.vision.spec import tasks
-from automl.vision.train import checkpoints, first_model, speed
+from automl.vision.train import checkpoints, speed
 from automl.vision.train.evaluation import evaluate_run
 from automl.vision.train.progress import Meter, Progress
 from automl.vision.train.stopping import Tracker
@@ -279,50 +278,6 @@ def test_a_loss_that_is_no_number_is_a_sentence(colours: Path, tmp_path: Path) -
 
     with pytest.raises(VisionError, match="The loss became nan in epoch 1, step 1. Lower learning_rate"):
         run(tasks.CLASSIFICATION, colours, tmp_path, prepare=spoiled)
-
-
-# --- The first model -------------------------------------------------------------------------------------------------
-
-
-def test_frozen_features_give_a_measured_model_first(colours: Path, tmp_path: Path) -> None:
-    def pretrained(model: tiny.TinyClassifier) -> None:
-        model.start = "imagenet"
-
-    reports: list[Progress] = []
-    calm = {"learning_rate": 0.0, "frozen_features_first": True, "number_of_epochs": 1}
-    made = run(tasks.CLASSIFICATION, colours, tmp_path / "a", prepare=pretrained, report=reports.append, **calm)
-    stage = made.result.stages[0]
-    assert (stage["name"], stage["value"]) == ("frozen_features", 1.0)
-    assert [each.stage for each in reports].index("frozen_features") < [each.stage for each in reports].index(
-        "training"
-    )
-    # With a learning rate of 0 the head that training began with is the head it ends with.
-    assert made.result.value == 1.0
-    cold = run(tasks.CLASSIFICATION, colours, tmp_path / "b", **calm)
-    assert cold.result.stages[0]["value"] == 1.0
-    assert cold.result.value < 1.0  # a cold network is measured, but does not start from that head
-
-
-@pytest.mark.parametrize("task", [tasks.CLASSIFICATION, tasks.MULTILABEL])
-def test_a_slow_network_is_looked_at_early(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_model, "EARLY", 0.0)
-    labels = pictures.colours(tmp_path / "data", multi=task == tasks.MULTILABEL)
-    reports: list[Progress] = []
-    chosen = {"frozen_features_first": True, "number_of_epochs": 1}
-    made = run(task, labels, tmp_path / "out", report=reports.append, evaluate=metrics.evaluate, **chosen)
-    (stage,) = made.result.stages
-    early = stage["early"]
-    assert (early["training_images"], early["validation_images"]) == (16, made.record["validation_images"])
-    assert early["value"] > 0.5
-    assert early["seconds"] <= stage["seconds"]
-    first, last = (each.message for each in reports if each.stage == "frozen_features" and each.message)
-    assert re.search(r"First look after .* s, with 16 of \d+ training images, at \d of \d validation images: ", first)
-    assert last.startswith("First model after ")
-
-
-def test_a_quick_network_is_measured_once(colours: Path, tmp_path: Path) -> None:
-    made = run(tasks.CLASSIFICATION, colours, tmp_path, frozen_features_first=True, number_of_epochs=1)
-    assert made.result.stages[0]["early"] is None
 
 
 # --- Data that are not as they should be -----------------------------------------------------------------------------
