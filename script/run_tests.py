@@ -20,7 +20,6 @@ from labeling_site.running import broker_server  # noqa: E402
 from tests.support import postgres, running  # noqa: E402
 
 PYTHON = sys.executable
-OURS = ("labeling_site", "projects", "annotations", "automl")
 
 
 class Stages:
@@ -134,6 +133,8 @@ def main() -> int:
     arguments = [argument for argument in arguments if argument != "--long"]
     pytest = [PYTHON, "-m", "pytest"]
     stages = Stages()
+    # Hundreds of processes are to come: without bytecode each would compile all of our code and of the tests again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if arguments:
         stages.run("tests", [*pytest, *(["-m", marks] if "-m" not in arguments else []), *arguments])
         return stages.sum_up()
@@ -147,8 +148,6 @@ def main() -> int:
     if not marks:
         # The scheduler's own order ends with the files of few tests, which are the longest: one core would wait.
         vision.append("--no-loadscope-reorder")
-    # Once, for the hundreds of processes to come: where bytecode is not written, each would compile all of it again.
-    subprocess.run([PYTHON, "-m", "compileall", "-q", *OURS], cwd=ROOT, check=False)
     binaries = postgres_binaries()
     with ExitStack() as beside:
         if binaries is None:

@@ -67,8 +67,7 @@ def be_ready_to_intercept(context: Any) -> None:
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a person's shell: nothing of this test run's own settings is left in it."""
     ours = re.compile(r"^(TESSERA_.*|DJANGO_.*|DATABASE_URL|REDIS_URL|PUBLIC_URL|STORAGE_URL|PORT|HOST|PYTEST_.*)$")
-    env = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    return env | {"PYTHONDONTWRITEBYTECODE": "1"} | extra
+    return {name: value for name, value in os.environ.items() if not ours.match(name)} | extra
 
 
 @contextmanager
