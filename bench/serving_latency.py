@@ -7,7 +7,8 @@ decoded pixels to the answer.
 Weights are random; the batch is one. Classification and yolov5 at their usual sizes, the others at --min-size. Timed is
 the processor's time (over the threads), which is the latency of a machine that has nothing else to do, also on one that
 has; sides take turns. Prints Markdown rows of medians, and in brackets how many times as fast as torch that
-is. torch and fp32 give the same numbers; bf16 is what --precision bf16 of `serve` does.
+is. torch and fp32 give the same numbers; bf16 is what --precision bf16 of `serve` does, int8 (classification) what
+--precision int8 of `export` writes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ ENGINES = {
     "ONNX Runtime": ("onnxruntime", "fp32"),
     "OpenVINO fp32": ("openvino", "fp32"),
     "OpenVINO bf16": ("openvino", "bf16"),
+    "ONNX Runtime int8": ("onnxruntime", "fp32"),
+    "OpenVINO int8": ("openvino", "fp32"),
 }
+INTEGERS = "int8.onnx"
 
 
 def sides(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[], Any]]:
@@ -44,10 +48,11 @@ def sides(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, C
 
     from automl.vision import models
     from automl.vision.export import export
+    from automl.vision.export.int8 import quantize
     from automl.vision.predict import Predictor
     from automl.vision.requests import Request
     from automl.vision.runtime import Choice, Runner
-    from automl.vision.spec import resolve
+    from automl.vision.spec import resolve, tasks
 
     torch.set_num_threads(arguments.threads)
     architecture = models.ARCHITECTURES[name]
@@ -61,10 +66,20 @@ def sides(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, C
     model = models.build(name, task=architecture.tasks[0], num_classes=len(CLASSES), settings=settings).eval()
     export(model, CLASSES, settings, folder)
     predictor = Predictor(model, CLASSES, settings)
+    is_quantized = model.task in tasks.CLASSIFIES
+    if is_quantized:
+        side = settings["validation_crop_size"]
+        random = np.random.default_rng(0)
+        quantize(folder / "model.onnx", folder / INTEGERS, [random.random((1, 3, side, side), np.float32)] * 8)
     runners = {
-        side: Runner.open(folder, threads=arguments.threads, choice=Choice(engine, precision))
-        for side, (engine, precision) in ENGINES.items()
-        if find_spec(engine) is not None
+        title: Runner.open(
+            folder,
+            threads=arguments.threads,
+            choice=Choice(engine, precision),
+            file=INTEGERS if "int8" in title else "model.onnx",
+        )
+        for title, (engine, precision) in ENGINES.items()
+        if find_spec(engine) is not None and (is_quantized or "int8" not in title)
     }
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
     ready = runners["ONNX Runtime"].read(_png(pixels))

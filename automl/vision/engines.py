@@ -16,6 +16,8 @@ OPENVINO: Final = "openvino"
 ENGINES: Final = (AUTO, ONNX_RUNTIME, OPENVINO)
 FP32: Final = "fp32"
 BF16: Final = "bf16"
+INT8: Final = "int8"
+"""Of a graph that was exported so (export/int8.py); engines cannot be asked for it."""
 PRECISIONS: Final = (FP32, BF16, AUTO)
 VARIABLES: Final = {"engine": "TESSERA_SERVE_ENGINE", "precision": "TESSERA_SERVE_PRECISION"}
 

@@ -144,6 +144,24 @@ def scene(width: int, height: int, seed: int) -> np.ndarray:
     return np.asarray(image)
 
 
+def coloured(width: int, height: int, seed: int) -> np.ndarray:
+    """(H, W, 3) uint8: a scene in which the colour of class `seed` mod 3 is strong."""
+    return (scene(width, height, seed) * np.where(np.arange(3) == seed % 3, 1, 0.5)).astype(np.uint8)
+
+
+def teach(model: VisionModel) -> None:
+    """Fits the last layer of a network for classification to sixty coloured images: it knows its classes then."""
+    side = model.input_spec.sizes["validation_crop"]
+    pixels = np.stack([coloured(side, side, seed).transpose(2, 0, 1) for seed in range(60)]).astype(np.float32) / 255
+    features = F.pad(model.embed(torch.from_numpy(pixels)), (0, 1), value=1.0)
+    wanted = torch.eye(3)[np.arange(60) % 3]
+    fitted = torch.linalg.solve(features.T @ features + torch.eye(features.shape[1]), features.T @ wanted)
+    head = model.classifier()  # type: ignore[operator]
+    with torch.no_grad():
+        head.weight.copy_(fitted[:-1].T)
+        head.bias.copy_(fitted[-1])
+
+
 def png(width: int, height: int, seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(scene(width, height, seed)).save(buffer, "PNG")

@@ -18,11 +18,19 @@ CLASSES = exporting.CLASSES
 
 
 def folder(
-    place: Path, task: str = tasks.CLASSIFICATION, name: str = "resnet18", *, onnx: bool = True, **given: Any
+    place: Path,
+    task: str = tasks.CLASSIFICATION,
+    name: str = "resnet18",
+    *,
+    onnx: bool = True,
+    taught: bool = False,
+    **given: Any,
 ) -> Path:
     """The output folder of a training of `name` from a cold start, with predictions of four images; `given` are
-    settings."""
+    settings. With `taught` the network knows its classes."""
     model, settings = exporting.make(name, task=task, random_seed=3, **given)
+    if taught:
+        exporting.teach(model)
     checkpoints.save(model.state_dict(), place / "outputs" / "model.pt")
     artifacts = place / description.ARTIFACTS
     description.write(artifacts, description.Description(task, name, CLASSES, settings, "cold"))

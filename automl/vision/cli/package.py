@@ -35,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=ONNX_RUNTIME,
         help="what the bundle's requirements install to compute with (onnxruntime); openvino also computes in bf16",
     )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of export --output: its graph and settings in place of the training's own (as for int8)",
+    )
     parser.add_argument("--dicom", action="store_true", help="also require the packages that read DICOM")
 
 
@@ -51,6 +57,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         wheelhouse=arguments.wheelhouse,
         dicom=arguments.dicom,
         engine=arguments.engine,
+        exported=arguments.export,
     )
     places = [str(made.folder), *([str(made.archive)] if made.archive else [])]
     output.show(

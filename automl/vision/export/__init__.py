@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .export import Exported, export
+from .int8 import Quantized, export_int8
 
-__all__ = ["Exported", "export"]
+__all__ = ["Exported", "Quantized", "export", "export_int8"]

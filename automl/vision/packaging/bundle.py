@@ -15,6 +15,7 @@ from typing import Any
 
 from automl.vision.engines import ONNX_RUNTIME, Choice
 from automl.vision.errors import DataError, UsageError
+from automl.vision.runtime.graphs import Graph
 from automl.vision.serving import open_inference, openapi
 from automl.vision.serving.limits import Limits
 from automl.vision.serving.pictures import blank
@@ -50,14 +51,17 @@ def package(
     wheelhouse: Path | None = None,
     dicom: bool = False,
     engine: str = ONNX_RUNTIME,
+    exported: Path | None = None,
 ) -> Packaged:
     """Makes the folder `output` and, with `archive`, `output`.zip beside it: both whole or not at all, and from the
     same training the same bytes.
 
     `name` and `version` stand in the addresses of the served model; `wheelhouse` is a folder of wheels that travel with
     the bundle; `dicom` adds the packages that read DICOM; `engine` (onnxruntime, openvino) is what its requirements
-    install to compute with. A training without ONNX graphs is exported first. DataError where the training is not a
-    finished one, UsageError for a name that cannot be used, an output that exists, or packages that are missing here.
+    install to compute with; `exported` is a folder of `export` whose graph and settings the bundle has in place of the
+    training's own. A training without ONNX graphs is exported first. DataError where the training is not a finished one
+    or `exported` is of another, UsageError for a name that cannot be used, an output that exists, or packages that are
+    missing here.
     """
     told = facts.gather(training)
     name = name or told.model_name
@@ -72,11 +76,13 @@ def package(
         if place.exists():
             raise UsageError(f"{place} exists already.", "Name another place, or move it away.")
     _export_if_needed(training)
+    graphs = _place_of_graphs(training, exported)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as draft:
         folder = Path(draft) / output.name
         folder.mkdir()
-        _fill(folder, training, told, name, version, requirements.pins(dicom=dicom, engine=engine), wheelhouse)
+        pins = requirements.pins(dicom=dicom, engine=engine)
+        _fill(folder, training, graphs, told, name, version, pins, wheelhouse)
         manifest.write(folder)
         if target is not None:
             manifest.write_zip(folder, Path(draft) / target.name)
@@ -88,15 +94,16 @@ def package(
 def _fill(
     folder: Path,
     training: Path,
+    graphs: Path,
     told: facts.Facts,
     name: str,
     version: str,
     pins: list[Pin],
     wheelhouse: Path | None,
 ) -> None:
-    settings = write_model(folder, training, told.task, name, pins, wheelhouse)
+    settings = write_model(folder, graphs, told.task, name, pins, wheelhouse)
     _write_safetensors(training / "outputs" / "model.pt", folder / "artifacts" / "model.safetensors")
-    sizes = sum((folder / "artifacts" / one).stat().st_size for one in _graphs(training))
+    sizes = sum((folder / "artifacts" / one).stat().st_size for one in _graphs(graphs))
     texts = {
         "score.py": scripts.score(told.task, settings),
         "serve.py": scripts.SERVE,
@@ -104,7 +111,7 @@ def _fill(
         ".dockerignore": deployment.DOCKERIGNORE,
         "wheelhouse/README.md": deployment.WHEELHOUSE,
         "README.md": card.readme(name, version, told.task),
-        "MODEL_CARD.md": card.model_card(name, version, told, _sums(folder)),
+        "MODEL_CARD.md": card.model_card(name, version, told, _sums(folder), _opened(graphs).facts),
         "LICENSES/packages.md": card.packages(pins),
         "LICENSES/weights.md": card.weights(told),
         "LICENSES/Tessera-Apache-2.0.txt": (modules.ROOT / "LICENSE").read_text(encoding="utf-8"),
@@ -120,17 +127,14 @@ def _fill(
 
 
 def write_model(
-    folder: Path, training: Path, task: str, name: str, pins: list[Pin], wheelhouse: Path | None = None
+    folder: Path, exported: Path, task: str, name: str, pins: list[Pin], wheelhouse: Path | None = None
 ) -> dict[str, Any]:
-    """The part of a bundle that MLflow loads: MLmodel, its environment, our modules and the artifacts; returns the
-    model's settings. DataError where a part of the training is missing."""
-    from automl.vision.runtime.graphs import Graph
-
-    place = training / ARTIFACTS
-    for one in ("labels.json", "settings.json", *_graphs(training)):
-        _copy(place / one, folder / "artifacts" / one)
-    settings = dict(json.loads((place / "settings.json").read_text(encoding="utf-8"))["settings"])
-    graph = Graph(place / "model.onnx", choice=Choice(ONNX_RUNTIME))
+    """The part of a bundle that MLflow loads: MLmodel, its environment, our modules and the artifacts, which are those
+    of the folder `exported`; returns the model's settings. DataError where one is missing."""
+    for one in ("labels.json", "settings.json", *_graphs(exported)):
+        _copy(exported / one, folder / "artifacts" / one)
+    settings = dict(json.loads((exported / "settings.json").read_text(encoding="utf-8"))["settings"])
+    graph = _opened(exported)
     described = preprocessing.described(task, settings, graph.facts)
     texts = {
         "MLmodel": mlflow.mlmodel(task),
@@ -192,11 +196,25 @@ def _export_if_needed(training: Path) -> None:
         export(trained.model, trained.classes, trained.settings, training / ARTIFACTS)
 
 
-def _graphs(training: Path) -> list[str]:
+def _place_of_graphs(training: Path, exported: Path | None) -> Path:
+    """The folder whose graphs the bundle has. DataError where `exported` is not of this training."""
+    own = training / ARTIFACTS
+    if exported is None:
+        return own
+    if _opened(exported).facts["weights"] != _opened(own).facts["weights"]:
+        raise DataError(f"{exported} was not exported from {training}.", "Name a folder that `export` made of it.")
+    return exported
+
+
+def _opened(folder: Path) -> Graph:
+    return Graph(folder / "model.onnx", choice=Choice(ONNX_RUNTIME))
+
+
+def _graphs(folder: Path) -> list[str]:
     """The graphs that the model consists of."""
-    present = [name for name in GRAPHS if (training / ARTIFACTS / name).exists()]
+    present = [name for name in GRAPHS if (folder / name).exists()]
     if "model.onnx" not in present:
-        raise DataError(f"{training / ARTIFACTS} holds no model.onnx.", "Export the model first.")
+        raise DataError(f"{folder} holds no model.onnx.", "Export the model first.")
     return present
 
 

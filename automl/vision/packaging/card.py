@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from automl.vision.weights_registry import REGISTRY
@@ -18,9 +18,9 @@ _STARTS = {
 }
 
 
-def model_card(name: str, version: str, facts: Facts, sums: dict[str, str]) -> str:
+def model_card(name: str, version: str, facts: Facts, sums: dict[str, str], graph: Mapping[str, Any]) -> str:
     """What the model is, on what it was trained, how good it is there and how sure that is. `sums` are the hashes of
-    its files."""
+    its files, `graph` is what its graph says about itself."""
     run = facts.run
     lines = [
         f"# {name}, version {version}",
@@ -34,6 +34,7 @@ def model_card(name: str, version: str, facts: Facts, sums: dict[str, str]) -> s
                 ("start", _STARTS.get(facts.start, facts.start)),
                 ("training images", run.get("training_images", "unknown")),
                 ("validation images", run.get("validation_images", "unknown")),
+                *([("numbers", _numbers(graph))] if "precision" in graph else []),
                 ("epochs", f"{run.get('epochs')} (best: {run.get('best_epoch')})"),
                 ("seed", run.get("effective", {}).get("random_seed")),
                 *((f"sha256 of the {part} data", value) for part, value in run.get("data_sha256", {}).items()),
@@ -110,6 +111,11 @@ A model for {task} with everything that it needs to run, without torch. MODEL_CA
 - `artifacts/settings.json`: thresholds and sizes; change them there and start again.
 - `sha256sum -c SHA256SUMS`: whether everything is as it was made.
 """
+
+
+def _numbers(graph: Mapping[str, Any]) -> str:
+    same, checked = graph["same_answers"], graph["answers_checked"]
+    return f"{graph['precision']}: {same:.1%} of {checked} answers are those of fp32, of which the metrics below are"
 
 
 def _metrics(facts: Facts) -> list[str]:

@@ -29,7 +29,7 @@ def write_run_artifacts(training: Path) -> None:
     target = outputs / MLFLOW
     with tempfile.TemporaryDirectory(prefix=f".{MLFLOW}.", dir=outputs) as draft:
         folder = Path(draft) / MLFLOW
-        write_model(folder, training, described["task"], name, pins)
+        write_model(folder, training / ARTIFACTS, described["task"], name, pins)
         if target.exists():  # of a run that was resumed
             target.rename(Path(draft) / "before")
         folder.rename(target)
