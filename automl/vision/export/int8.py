@@ -1,7 +1,7 @@
 """Classification in integers of 8 bits: the exported graph is quantized and compared with itself before it is used.
 
 Post-training static quantization (Jacob et al., arXiv 1712.05877): weights by channel, what flows between layers by the
-range that example images show. Processors multiply integers two to four times as fast as floats.
+range that example images show. Figures: docs/performance.md.
 """
 
 from __future__ import annotations
