@@ -167,6 +167,13 @@ def test_what_cannot_be_done_is_said(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("count", "most"), [(10, 20), (20, 20), (39, 20), (1000, 128)])
+def test_images_are_taken_from_the_first_to_the_last(count: int, most: int) -> None:
+    taken = int8._spread(range(count), most)
+    assert (len(taken), taken[0], taken[-1]) == (min(count, most), 0, count - 1)
+    assert max(np.diff(taken)) - min(np.diff(taken)) <= 1
+
+
 def test_beside_attention_only_layers_with_weights_become_integers(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     weights = {"scale": np.ones(8), "shift": np.zeros(8), "weight": random.normal(size=(8, 8))}

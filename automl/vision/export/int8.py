@@ -31,7 +31,7 @@ from .export import ExportError, export
 
 LEAST_IMAGES: Final = 32
 MOST_IMAGES: Final = 1000
-"""More than these say nothing new; so many are taken, spread over those given."""
+"""More than these say nothing new."""
 CALIBRATED_ON: Final = 128
 LEAST_SAME: Final = 0.95
 """The share of answers that must stay the same."""
@@ -72,7 +72,7 @@ def export_int8(
         export(model, classes, settings, draft)
         exact = Graph(draft / MODEL, choice=Choice(ONNX_RUNTIME))
         crops, left_out = _crops(Runner.open(draft, choice=Choice(ONNX_RUNTIME)), images)
-        learned, others = crops[::2][:CALIBRATED_ON], crops[1::2]
+        learned, others = _spread(crops[::2], CALIBRATED_ON), crops[1::2]
         quantize(draft / MODEL, draft / "int8.onnx", _batches(learned, exact))
         rough = Graph(draft / "int8.onnx", choice=Choice(ONNX_RUNTIME))
         (wanted, fp32_seconds), (given, int8_seconds) = (_logits(each, others) for each in (exact, rough))
@@ -140,15 +140,19 @@ def _multiplies(node: onnx.NodeProto, weights: set[str]) -> bool:
 
 
 def _crops(runner: Runner, images: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    step = max(1, len(images) // MOST_IMAGES)
     crops, left_out = [], []
-    for path in images[::step][:MOST_IMAGES]:
+    for path in _spread(images, MOST_IMAGES):
         try:
             crops.append(runner.read(path).pixels)
         except DataError as error:
             left_out.append(f"{path}: {error}")
     _require(len(crops))
     return crops, left_out
+
+
+def _spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most so many, from the first to the last: images often come class by class."""
+    return [items[at] for at in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def _require(count: int) -> None:
