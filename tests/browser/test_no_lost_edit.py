@@ -465,15 +465,18 @@ def test_the_next_image_shows_before_the_site_has_heard_of_the_last_one(safira: 
 
 
 def test_pages_taken_ahead_are_given_back_when_the_tab_closes(safira: Person, desk: Any) -> None:
+    desk("ahead")
     second = safira.context.new_page()
     at = desk("ahead", second)
-    second.wait_for_selector("#label-page[data-ahead]", state="attached")
+    for page in (safira.page, second):
+        page.wait_for_selector("#label-page[data-ahead]", state="attached")
     second.goto("about:blank")
 
     def held() -> list[int]:
         tasks = safira.get(f"projects/{at.project}/tasks/")["results"]
         return [one["id"] for one in tasks if one["state"] == "open"]
 
+    safira.page.goto("about:blank")
     for _ in range(200):
         if not held():
             break
