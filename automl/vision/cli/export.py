@@ -10,8 +10,8 @@ train_artifacts of the model's folder, with --output into a folder of their own.
 --batch-size writes one for a single size, model_<batch>.onnx, by default into outputs. Every graph is compared with
 torch before it is put in its place. Settings may be given anew with --output or --batch-size.
 
---precision int8 (classification) computes in integers of 8 bits: about twice as fast on a CPU, and nearly always the
-same class. It looks at --images like those that the model will see, says how many answers stayed the same, and
+--precision int8 (classification) computes in integers of 8 bits: ResNets about twice as fast on a CPU, nearly always
+the same class. It looks at --images like those that the model will see, says how many answers stayed the same, and
 writes nothing where fewer than 95 % did. `serve` takes the folder as it is, `package --export` makes a bundle of it.
 """
 
