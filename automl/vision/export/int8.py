@@ -101,10 +101,10 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
     nothing is turned to and fro. In the others sums, norms and attention itself stay floats: their ranges are wide, and
     nothing is won there.
     """
-    from onnxruntime import quantization
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(quantization.CalibrationDataReader):
+    class Reader(CalibrationDataReader):
         def __init__(self) -> None:
             self._batches = iter(batches)
 
@@ -121,13 +121,13 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
         weights = {each.name for each in graph.initializer}
         has_attention = any(node.op_type == "LayerNormalization" for node in graph.node)
         by_weights = [node.name for node in graph.node if _multiplies(node, weights)]
-        quantization.quantize_static(
+        quantize_static(
             prepared,
             target,
             Reader(),
             per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
             nodes_to_quantize=by_weights if has_attention else None,
         )
     finally:
