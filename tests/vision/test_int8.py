@@ -197,4 +197,5 @@ def test_beside_attention_only_layers_with_weights_become_integers(tmp_path: Pat
     made = {node.name: node for node in onnx.load(tmp_path / "b.onnx").graph.node}
     source = {output: node.op_type for node in made.values() for output in node.output}
     assert [source[name] for name in made["layer"].input] == ["DequantizeLinear"] * 2
+    assert source[made["softmax"].input[0]] == "MatMul", "what a layer gives stays as fine as it is"
     assert source[made["attention"].input[0]] == "Softmax"

@@ -35,6 +35,7 @@ MOST_IMAGES: Final = 1000
 CALIBRATED_ON: Final = 128
 LEAST_SAME: Final = 0.95
 """The share of answers that must stay the same."""
+WEIGHTED: Final = ["Conv", "Gemm", "MatMul"]
 
 Floats = NDArray[np.float32]
 
@@ -98,8 +99,8 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
     """Writes the graph at `source` in integers to `target`; `batches` (B, 3, side, side) show the ranges.
 
     Layers that multiply by weights become integers and, in networks without attention, what lies between them, so that
-    nothing is turned to and fro. In the others sums, norms and attention itself stay floats: their ranges are wide, and
-    nothing is won there.
+    nothing is turned to and fro. In the others sums, norms and attention itself stay floats, and layers give floats:
+    their ranges are wide, and nothing is won there.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -129,6 +130,7 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_quantize=by_weights if has_attention else None,
+            extra_options={"OpTypesToExcludeOutputQuantization": WEIGHTED} if has_attention else None,
         )
     finally:
         logging.root.setLevel(level)
@@ -136,7 +138,7 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
 
 
 def _multiplies(node: onnx.NodeProto, weights: set[str]) -> bool:
-    return node.op_type in ("Conv", "Gemm") or (node.op_type == "MatMul" and node.input[1] in weights)
+    return node.op_type in WEIGHTED and node.input[1] in weights
 
 
 def _crops(runner: Runner, images: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[str]]:
