@@ -26,6 +26,7 @@ PROJECTS: dict[str, tuple[str, int]] = {
     "last one": ("object_detection", 1),
     "two browsers": ("object_detection", 1),
     "ahead": ("multi_class", 12),
+    "given back": ("object_detection", 6),
     "old drafts": ("object_detection", 3),
     "no storage": ("object_detection", 4),
 }
@@ -425,6 +426,33 @@ def test_a_page_is_open_in_one_tab_at_a_time(safira: Person, desk: Any) -> None:
     at.page.wait_for_selector("#label-page[data-state=elsewhere]", state="attached")
     draw(other, 200)
     other.submit()
+    second.close()
+    assert [len(one) for one in answers(safira, at.project)] == [2]
+
+
+def test_what_a_closed_tab_gives_back_late_is_not_taken_from_the_next_tab(safira: Person, desk: Any) -> None:
+    second = safira.context.new_page()
+    closed = desk("given back", second)
+    assert closed.task
+    second.evaluate(
+        "const real = fetch; globalThis.fetch = (...given) =>"
+        " String(given[0]).endsWith('/release/') ? new Promise(() => {}) : real(...given)"
+    )
+    second.goto("about:blank")
+    at = desk("given back")
+    draw(at, 40)
+    at.wait_saved()
+    # Only now the site hears of the closed tab.
+    arrived = at.page.evaluate(
+        "async (id) => (await fetch(`/api/v1/tasks/${id}/release/`, {method: 'POST', headers:"
+        " {'X-CSRFToken': document.querySelector('meta[name=csrf-token]').content}})).status",
+        closed.task["id"],
+    )
+    assert arrived == 200
+    draw(at, 200)
+    at.wait_saved()
+    assert at.page.is_hidden("#notice")
+    at.submit()
     second.close()
     assert [len(one) for one in answers(safira, at.project)] == [2]
 

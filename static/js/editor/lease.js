@@ -2,6 +2,7 @@
 // closes.
 
 import { ApiError } from "../csrf.js";
+import { storage } from "./dom.js";
 
 const HEARTBEAT_MS = 60_000;
 const IDLE_LIMIT_MS = 15 * 60_000;
@@ -36,25 +37,20 @@ export class Lease {
   #leave() {
     const tasks = this.untouched();
     if (!tasks.length) return;
-    try {
-      sessionStorage.setItem(LEFT_KEY, JSON.stringify(tasks));
-    } catch (error) {
-      console.info("No storage in this browser:", error.name);
-    }
+    storage.set(LEFT_KEY, [...this.left, ...tasks]);
     for (const id of tasks) {
       this.queue.release(id, { keepalive: true }).catch((error) => console.info("Release:", error.message));
     }
   }
 
-  /** After a reload: makes sure that pages given back a moment ago are not handed out to us and then taken away. */
+  /** Pages that closed tabs of this browser gave back, of which the site may not have heard yet. */
+  get left() {
+    return storage.get(LEFT_KEY) ?? [];
+  }
+
+  /** Makes sure that what was given back a moment ago is not handed out to us, and taken away when the site hears of it. */
   async finishLeaving() {
-    let left = [];
-    try {
-      left = JSON.parse(sessionStorage.getItem(LEFT_KEY)) ?? [];
-      sessionStorage.removeItem(LEFT_KEY);
-    } catch (error) {
-      console.info("No storage in this browser:", error.name);
-    }
+    const { left } = this;
     for (const id of left) {
       try {
         await this.queue.release(id);
@@ -63,5 +59,6 @@ export class Lease {
         console.info("Release:", error.message);
       }
     }
+    if (left.length) storage.set(LEFT_KEY, this.left.filter((id) => !left.includes(id)));
   }
 }

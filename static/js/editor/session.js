@@ -72,7 +72,6 @@ export class Session {
     this.page.showState("loading");
     await this.guard(async () => {
       await this.waiting.looking; // it may have found a page
-      await this.lease.finishLeaving();
       await this.sync.settle(); // the site should know of our answers before it says what is left
       if (this.task || (await this.refusals.reopenOwn())) return;
       const put = this.supply.ring.pages.shift();

@@ -44,6 +44,7 @@ export class Supply {
   /** {page, reply}: a page to open now, locked for this tab; `page` is null where there is none, and reply says why. */
   async fetch() {
     const others = new Set();
+    await this.session.lease.finishLeaving();
     for (let asked = 0; asked < MOST_ASKED; asked++) {
       let reply;
       const page = await this.loaded(async () => {
@@ -70,6 +71,10 @@ export class Supply {
     while (!(await this.locks.claim(this.prefix + id, { steal: this.steals, onLost }))) {
       if (this.alive.has(id) || performance.now() >= until) return false;
       await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MS));
+    }
+    if (this.session.lease.left.includes(id)) { // its tab closed, and gives it back
+      this.locks.release(this.prefix + id);
+      return false;
     }
     this.mine.add(id);
     return true;
@@ -107,6 +112,7 @@ export class Supply {
 
   async #ahead() {
     try {
+      await this.session.lease.finishLeaving();
       const page = await this.loaded(async () => {
         return (await this.queue.next(this.session.pageSize, { holding: await this.#here(), ahead: true })).task;
       });
