@@ -129,7 +129,8 @@ def test_a_bundle_alone_predicts_what_torch_predicts(name: str, size: str, envir
     wanted = [answer for image in SOURCES for _source, answer in predictor([image])]  # type: ignore[misc]
     with serving(environment, made.folder) as port:
         given = [post(port, image) for image in SOURCES]
-    # Large networks of random weights enlarge what float32 rounds.
-    count = assert_same(given, wanted, allowed=1e-3 if size in ("large", "extra_large") else 1e-4)
+    # Large networks of random weights enlarge what float32 rounds, and so do decoders that refine boxes.
+    is_rough = size in ("large", "extra_large") or tasks.MODELS[name].has_queries
+    count = assert_same(given, wanted, allowed=1e-3 if is_rough else 1e-4)
     assert task in tasks.CLASSIFIES or count > 10, "enough was found to compare"
     shutil.rmtree(tmp_path)  # some are gigabytes
