@@ -22,11 +22,7 @@ PROJECTS: dict[str, tuple[str, int]] = {
     "journal": ("object_detection", 8),
     "signed out": ("object_detection", 6),
     "refused": ("object_detection", 8),
-    "tabs": ("object_detection", 8),
-    "last one": ("object_detection", 1),
     "two browsers": ("object_detection", 1),
-    "ahead": ("multi_class", 12),
-    "given back": ("object_detection", 6),
     "old drafts": ("object_detection", 3),
     "no storage": ("object_detection", 4),
 }
@@ -47,7 +43,6 @@ from django.utils import timezone
 from projects.models import LabelClass
 LabelClass.objects.filter(project={project}, path="{path}").update(retired_at={when})
 """
-SAVED = "#saved-state[data-state={}]"
 
 
 @pytest.fixture(scope="module")
@@ -82,45 +77,23 @@ def desk(safira: Person, projects: dict[str, int]) -> Callable[[str], LabelPage]
     return at
 
 
-def draft(person: Person, task: int) -> list[dict[str, Any]] | None:
-    """What the server keeps of the page's first image that is not submitted."""
-    found = person.get(f"tasks/{task}/")["assignments"][0]["draft"]
-    return found["annotations"] if found else None
-
-
-def answers(person: Person, project: int) -> list[list[dict[str, Any]]]:
-    """The annotations of each submitted page of one image."""
-    tasks = person.get(f"projects/{project}/tasks/")["results"]
-    return [one["assignments"][0]["response"]["annotations"] for one in tasks if one["state"] == "submitted"]
-
-
-def draw(at: LabelPage, left: int, top: int = 50) -> None:
-    at.press("1", "r")
-    at.drag((left, top), (left + 60, top + 60))
-
-
-def says(at: LabelPage, state: str) -> str:
-    at.page.wait_for_selector(SAVED.format(state), state="attached", timeout=20_000)
-    return str(at.page.inner_text("#saved-text"))
-
-
 # --- Saved, saved on this device, offline ----------------------------------------------------------------------------
 
 
 def test_each_edit_reaches_the_server_by_itself(safira: Person, desk: Any) -> None:
     at = desk("journal")
-    assert says(at, "saved") == "Saved"
-    draw(at, 40)
-    draw(at, 200)
+    assert at.says("saved") == "Saved"
+    at.draw(40)
+    at.draw(200)
     at.wait_saved()
     assert at.task
-    [one, two] = draft(safira, at.task["id"]) or []
+    [one, two] = safira.draft(at.task["id"]) or []
     assert (round(one["box"]["x"]), round(two["box"]["x"])) == (40, 200)
     at.press("Delete", "Control+z", "Control+z")
     at.wait_saved()
-    assert len(draft(safira, at.task["id"]) or []) == 1, "what was taken back is taken back there too"
+    assert len(safira.draft(at.task["id"]) or []) == 1, "what was taken back is taken back there too"
     at.submit()
-    assert [len(one) for one in answers(safira, at.project)] == [1]
+    assert [len(one) for one in safira.answers(at.project)] == [1]
 
 
 def test_without_a_network_one_works_on_and_all_is_sent_once_when_it_is_back(safira: Person, desk: Any) -> None:
@@ -129,16 +102,16 @@ def test_without_a_network_one_works_on_and_all_is_sent_once_when_it_is_back(saf
     names = [at.item["name"]]
     page.wait_for_function("document.getElementById('label-page').dataset.opened")
     page.route("**/api/v1/**", lambda route: route.abort())
-    draw(at, 40)
-    assert says(at, "offline") == "Offline, saved on this device"
+    at.draw(40)
+    assert at.says("offline") == "Offline, saved on this device"
     # The page taken ahead opens although nothing can be sent.
     before = page.get_attribute("#label-page", "data-task")
     at.press("Enter")
     page.wait_for_function("(old) => document.getElementById('label-page').dataset.task !== old", arg=before)
     page.wait_for_selector("#stage:not(.is-loading)", state="attached")
-    draw(at, 100)
+    at.draw(100)
     assert at.regions() == ["60 × 60 at 100, 50"]
-    assert answers(safira, at.project) == []
+    assert safira.answers(at.project) == []
     # The connection comes back, but the first replies are lost on the way.
     lost: list[str] = []
 
@@ -154,9 +127,9 @@ def test_without_a_network_one_works_on_and_all_is_sent_once_when_it_is_back(saf
     page.evaluate("dispatchEvent(new Event('online'))")
     at.wait_saved()
     assert lost == ["200", "200"]
-    assert [len(one) for one in answers(safira, at.project)] == [1], "sent twice, stored once"
+    assert [len(one) for one in safira.answers(at.project)] == [1], "sent twice, stored once"
     at.look()
-    assert len(draft(safira, at.task["id"]) or []) == 1  # type: ignore[index]
+    assert len(safira.draft(at.task["id"]) or []) == 1  # type: ignore[index]
     names.append(at.item["name"])
     assert len(set(names)) == 2
     at.submit()
@@ -168,14 +141,14 @@ def test_closing_the_tab_loses_nothing(safira: Person, desk: Any) -> None:
     name = at.item["name"]
     second = safira.context.new_page()
     at.page.route("**/operations/", lambda route: route.abort())
-    draw(at, 60)
-    draw(at, 220)
-    assert says(at, "offline")
+    at.draw(60)
+    at.draw(220)
+    assert at.says("offline")
     at.page.goto("about:blank")
     # Another tab of the same browser finds the work, shows it, and sends it.
     other = desk("journal", second)
     assert (other.item["name"], other.regions()) == (name, ["60 × 60 at 60, 50", "60 × 60 at 220, 50"])
-    assert len(draft(safira, other.task["id"]) or []) == 2
+    assert len(safira.draft(other.task["id"]) or []) == 2
     other.submit()
     second.close()
     safira.forgive("ERR_FAILED")
@@ -202,8 +175,8 @@ def test_an_edit_outlives_a_tab_that_dies_in_the_same_moment(safira: Person, des
     """The tab makes an edit, does nothing any more, hears nothing any more, and is killed."""
     second = safira.context.new_page()
     at = desk("journal", second)
-    draw(at, 60)
-    draw(at, 220)
+    at.draw(60)
+    at.draw(220)
     at.wait_saved()
     second.evaluate(
         "setTimeout(() => {"
@@ -214,10 +187,10 @@ def test_an_edit_outlives_a_tab_that_dies_in_the_same_moment(safira: Person, des
         os.kill(busiest_renderer(browser), signal.SIGKILL)
     second.close()
     assert at.task
-    assert len(draft(safira, at.task["id"]) or []) == 2, "it was not sent"
+    assert len(safira.draft(at.task["id"]) or []) == 2, "it was not sent"
     other = desk("journal")
     assert other.regions() == ["60 × 60 at 60, 50"]
-    assert len(draft(safira, at.task["id"]) or []) == 1
+    assert len(safira.draft(at.task["id"]) or []) == 1
     other.submit()
 
 
@@ -225,7 +198,7 @@ def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(
     safira: Person, desk: Any, browser: Any, live_site: Site
 ) -> None:
     at = desk("two browsers")
-    draw(at, 40)
+    at.draw(40)
     at.wait_saved()
     elsewhere = Person(browser, live_site.url, "Safira")
     elsewhere.sign_in()
@@ -239,11 +212,11 @@ def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(
     # Here the box still says cat. Moving it would undo what was done there, so it is not taken; a new box is.
     at.press("m", "x", "ArrowRight")
     at.page.wait_for_selector("#refused-open:not([hidden])")
-    draw(at, 200)
+    at.draw(200)
     at.wait_saved()
     assert at.task
-    assert [one["label_class"] for one in draft(safira, at.task["id"]) or []] != []
-    names = {round(one["box"]["x"]) for one in draft(safira, at.task["id"]) or []}
+    assert [one["label_class"] for one in safira.draft(at.task["id"]) or []] != []
+    names = {round(one["box"]["x"]) for one in safira.draft(at.task["id"]) or []}
     assert names == {40, 200}
     at.page.click("#refused-open")
     at.page.wait_for_selector("#refused-dialog[open]")
@@ -255,7 +228,7 @@ def test_another_machine_shows_what_was_done_here_and_keeps_what_it_did_not_see(
     assert at.page.locator(".object-name").all_inner_texts() == ["1. dog", "2. cat"]
     at.submit()
     elsewhere.context.close()
-    assert [len(one) for one in answers(safira, at.project)] == [2]
+    assert [len(one) for one in safira.answers(at.project)] == [2]
 
 
 # --- Signed out ------------------------------------------------------------------------------------------------------
@@ -265,9 +238,9 @@ def test_who_is_signed_out_signs_in_on_the_page_and_goes_on(safira: Person, desk
     at = desk("signed out")
     page = at.page
     live_site.manage("shell", "-v0", "-c", SESSIONS_END)
-    draw(at, 40)
+    at.draw(40)
     page.wait_for_selector("#sign-in-dialog[open]")
-    assert says(at, "signed_out") == "Signed out, saved on this device"
+    assert at.says("signed_out") == "Signed out, saved on this device"
     page.fill("#sign-in-dialog input[type=email]", safira.email)
     page.fill("#sign-in-dialog input[type=password]", "not the password")
     page.click("#sign-in-body button")
@@ -277,16 +250,16 @@ def test_who_is_signed_out_signs_in_on_the_page_and_goes_on(safira: Person, desk
     page.wait_for_selector("#sign-in-dialog:not([open])", state="attached")
     at.wait_saved()
     assert at.regions() == ["60 × 60 at 40, 50"]
-    assert len(draft(safira, at.task["id"]) or []) == 1
+    assert len(safira.draft(at.task["id"]) or []) == 1
     at.submit()
-    assert [len(one) for one in answers(safira, at.project)] == [1]
+    assert [len(one) for one in safira.answers(at.project)] == [1]
     safira.forgive("401|400")
 
 
 def test_who_signed_in_in_another_tab_need_not_do_it_again(safira: Person, desk: Any, live_site: Site) -> None:
     at = desk("signed out")
     live_site.manage("shell", "-v0", "-c", SESSIONS_END)
-    draw(at, 90)
+    at.draw(90)
     at.page.wait_for_selector("#sign-in-dialog[open]")
     second = safira.context.new_page()
     second.goto(f"{safira.url}/sign-in/")
@@ -298,7 +271,7 @@ def test_who_signed_in_in_another_tab_need_not_do_it_again(safira: Person, desk:
     at.page.keyboard.press("Escape")
     at.page.click("#saved-sign-in")
     at.wait_saved()
-    assert len(draft(safira, at.task["id"]) or []) == 1
+    assert len(safira.draft(at.task["id"]) or []) == 1
     at.submit()
     safira.forgive("401|403")
 
@@ -312,16 +285,16 @@ def test_a_retired_class_puts_one_edit_aside_and_the_page_comes_back_when_it_is_
     at = desk("refused")
     page = at.page
     name = at.item["name"]
-    draw(at, 40)
+    at.draw(40)
     at.wait_saved()
     live_site.manage("shell", "-v0", "-c", RETIRE.format(project=at.project, path="dog", when="timezone.now()"))
     at.press("2")
     at.drag((200, 50), (260, 110))
     page.wait_for_selector("#notice:not([hidden])")
     assert "has been retired" in page.inner_text("#notice-text")
-    draw(at, 300)
+    at.draw(300)
     at.wait_saved()
-    assert len(draft(safira, at.task["id"]) or []) == 2, "the others went through"
+    assert len(safira.draft(at.task["id"]) or []) == 2, "the others went through"
     page.click("#refused-open")
     page.wait_for_selector("#refused-dialog[open]")
     assert "has been retired" in page.inner_text("#refused-list")
@@ -343,13 +316,13 @@ def test_a_retired_class_puts_one_edit_aside_and_the_page_comes_back_when_it_is_
     )
     at.look()
     assert (at.item["name"], len(at.regions())) == (name, 3)
-    assert answers(safira, at.project) == []
+    assert safira.answers(at.project) == []
     # Its class changed, everything fits; what was put aside has been overtaken.
     at.page.locator(".object-pick", has_text="Unknown").or_(at.page.locator(".object-pick", has_text="dog")).click()
     at.press("m", "1")
     at.wait_saved()
     at.submit()
-    assert [len(one) for one in answers(safira, at.project)] == [3]
+    assert [len(one) for one in safira.answers(at.project)] == [3]
     page.wait_for_selector("#refused-open", state="hidden")
     live_site.manage("shell", "-v0", "-c", RETIRE.format(project=at.project, path="dog", when="None"))
     safira.forgive("409")
@@ -371,146 +344,18 @@ def test_an_edit_on_which_the_site_fails_holds_nothing_up(safira: Person, desk: 
             route.continue_()
 
     page.route("**/operations/", fail)
-    draw(at, 40)
-    draw(at, 150)
-    draw(at, 300)
+    at.draw(40)
+    at.draw(150)
+    at.draw(300)
     page.wait_for_selector("#refused-open:not([hidden])", timeout=20_000)
     at.wait_saved()
-    assert {round(one["box"]["x"]) for one in draft(safira, at.task["id"]) or []} == {40, 300}
+    assert {round(one["box"]["x"]) for one in safira.draft(at.task["id"]) or []} == {40, 300}
     page.unroute_all()
     # The page is sent whole, with all that it shows.
     at.submit()
-    assert len(answers(safira, at.project)[0]) == 3
+    assert len(safira.answers(at.project)[0]) == 3
     page.wait_for_selector("#refused-open", state="hidden")
     safira.forgive("500")
-
-
-# --- Two tabs --------------------------------------------------------------------------------------------------------
-
-
-def test_two_tabs_work_on_two_pages_and_say_the_same(safira: Person, desk: Any) -> None:
-    at = desk("tabs")
-    second = safira.context.new_page()
-    other = desk("tabs", second)
-    assert at.task and other.task and at.task["id"] != other.task["id"]
-    draw(at, 40)
-    draw(other, 100)
-    at.wait_saved()
-    other.wait_saved()
-    at.page.route("**/operations/", lambda route: route.abort())
-    second.route("**/operations/", lambda route: route.abort())
-    draw(at, 200)
-    assert says(at, "offline") and says(other, "offline")
-    at.page.unroute_all()
-    second.unroute_all()
-    second.evaluate("dispatchEvent(new Event('online'))")
-    at.wait_saved()
-    other.wait_saved()
-    assert len(draft(safira, at.task["id"]) or []) == 2, "one tab sends for both"
-    at.submit()
-    other.submit()
-    second.close()
-    assert sorted(len(one) for one in answers(safira, at.project)) == [1, 2]
-    safira.forgive("ERR_FAILED")
-
-
-def test_a_page_is_open_in_one_tab_at_a_time(safira: Person, desk: Any) -> None:
-    at = desk("last one")
-    draw(at, 40)
-    at.wait_saved()
-    second = safira.context.new_page()
-    other = desk("last one", second)
-    assert (other.task, other.reason) == (None, "elsewhere")
-    other.next_after(lambda: second.click("#take-over"))
-    assert other.regions() == ["60 × 60 at 40, 50"]
-    at.page.wait_for_selector("#label-page[data-state=elsewhere]", state="attached")
-    draw(other, 200)
-    other.submit()
-    second.close()
-    assert [len(one) for one in answers(safira, at.project)] == [2]
-
-
-def test_what_a_closed_tab_gives_back_late_is_not_taken_from_the_next_tab(safira: Person, desk: Any) -> None:
-    second = safira.context.new_page()
-    closed = desk("given back", second)
-    assert closed.task
-    second.evaluate(
-        "const real = fetch; globalThis.fetch = (...given) =>"
-        " String(given[0]).endsWith('/release/') ? new Promise(() => {}) : real(...given)"
-    )
-    second.goto("about:blank")
-    at = desk("given back")
-    draw(at, 40)
-    at.wait_saved()
-    # Only now the site hears of the closed tab.
-    arrived = at.page.evaluate(
-        "async (id) => (await fetch(`/api/v1/tasks/${id}/release/`, {method: 'POST', headers:"
-        " {'X-CSRFToken': document.querySelector('meta[name=csrf-token]').content}})).status",
-        closed.task["id"],
-    )
-    assert arrived == 200
-    draw(at, 200)
-    at.wait_saved()
-    assert at.page.is_hidden("#notice")
-    at.submit()
-    second.close()
-    assert [len(one) for one in answers(safira, at.project)] == [2]
-
-
-# --- No waiting ------------------------------------------------------------------------------------------------------
-
-
-def test_the_next_image_shows_before_the_site_has_heard_of_the_last_one(safira: Person, desk: Any) -> None:
-    at = desk("ahead")
-    page = at.page
-    # The page ahead is there: its lease is taken, and its picture fetched.
-    page.wait_for_selector("#label-page[data-ahead]", state="attached")
-    tasks = safira.get(f"projects/{at.project}/tasks/")["results"]
-    assert len([one for one in tasks if one["state"] == "open"]) > 1
-    waiting: list[Any] = []
-    page.route("**/submit/", lambda route: waiting.append(route))
-    before = at.item["name"]
-    at.press("1")
-    page.wait_for_function(
-        "(old) => document.getElementById('label-page').dataset.task !== old", arg=str(at.task["id"])
-    )
-    page.wait_for_selector("#stage:not(.is-loading)", state="attached")
-    assert says(at, "device") == "Saved on this device"
-    while not waiting:
-        page.wait_for_timeout(20)
-    waiting[0].continue_()
-    page.unroute_all()
-    at.look()
-    assert at.item["name"] != before
-    sent = waiting[0].request.post_data_json["answers"][0]
-    assert sent["actions"] == 1, "one key for the class, which also submits"
-    # Previous and next go on working.
-    page.keyboard.press("j")
-    page.wait_for_selector("#badge-past:not([hidden])")
-    assert at.chips() == ["cat"]
-    page.keyboard.press("k")
-    page.wait_for_selector("#badge-past", state="hidden")
-
-
-def test_pages_taken_ahead_are_given_back_when_the_tab_closes(safira: Person, desk: Any) -> None:
-    desk("ahead")
-    second = safira.context.new_page()
-    at = desk("ahead", second)
-    for page in (safira.page, second):
-        page.wait_for_selector("#label-page[data-ahead]", state="attached")
-    second.goto("about:blank")
-
-    def held() -> list[int]:
-        tasks = safira.get(f"projects/{at.project}/tasks/")["results"]
-        return [one["id"] for one in tasks if one["state"] == "open"]
-
-    safira.page.goto("about:blank")
-    for _ in range(200):
-        if not held():
-            break
-        second.wait_for_timeout(50)
-    assert held() == []
-    second.close()
 
 
 # --- Older browsers and older versions -------------------------------------------------------------------------------
@@ -537,7 +382,7 @@ def test_unsent_work_of_an_earlier_version_is_moved_to_the_server(safira: Person
     at.open()
     assert at.regions() == ["70 × 60 at 9, 8"]
     at.wait_saved()
-    assert len(draft(safira, at.task["id"]) or []) == 1
+    assert len(safira.draft(at.task["id"]) or []) == 1
     assert at.page.evaluate("(key) => localStorage.getItem(key)", key) is None
     at.submit()
 
@@ -552,11 +397,11 @@ def test_a_browser_that_keeps_nothing_says_so_and_sends_at_once(
     at.open()
     assert "keeps nothing" in person.page.inner_text("#notice-text")
     person.page.route("**/operations/", lambda route: route.abort())
-    draw(at, 40)
-    assert says(at, "unkept") == "Not saved yet: keep this page open"
+    at.draw(40)
+    assert at.says("unkept") == "Not saved yet: keep this page open"
     person.page.unroute_all()
     person.page.evaluate("dispatchEvent(new Event('online'))")
     at.wait_saved()
-    assert len(draft(person, at.task["id"]) or []) == 1
+    assert len(person.draft(at.task["id"]) or []) == 1
     at.submit()
     person.context.close()

@@ -111,12 +111,22 @@ class LabelPage:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def draw(self, left: int, top: int = 50) -> None:
+        """A box of the first class, 60 pixels wide and high."""
+        self.press("1", "r")
+        self.drag((left, top), (left + 60, top + 60))
+
     def polygon(self, points: list[Point]) -> None:
         for point in points:
             self.click(point)
         self.press("Enter")
 
     # --- What the page says ---
+
+    def says(self, state: str) -> str:
+        """The words for how safe the work is, once that is `state`."""
+        self.page.wait_for_selector(f"#saved-state[data-state={state}]", state="attached", timeout=20_000)
+        return str(self.page.inner_text("#saved-text"))
 
     def key_of(self, name: str) -> str:
         """The key that the tags panel shows for a class."""

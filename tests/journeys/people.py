@@ -80,6 +80,16 @@ class Person:
         assert reply.ok, f"{reply.status} {path}"
         return reply.json()
 
+    def draft(self, task: int) -> list[dict[str, Any]] | None:
+        """What the server keeps of the first image of a page that is not submitted."""
+        found = self.get(f"tasks/{task}/")["assignments"][0]["draft"]
+        return found["annotations"] if found else None
+
+    def answers(self, project: int) -> list[list[dict[str, Any]]]:
+        """The annotations of each submitted page of one image."""
+        tasks = self.get(f"projects/{project}/tasks/")["results"]
+        return [one["assignments"][0]["response"]["annotations"] for one in tasks if one["state"] == "submitted"]
+
 
 def pause_polling(page: Any) -> None:
     """From now on panels of this page move by the socket alone."""
